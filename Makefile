@@ -1,0 +1,27 @@
+# Two commands do everything: make run, make test. The rest is for those who work on Hengtou.
+PY := .venv/bin/python
+
+.PHONY: run test prove lint e2e words pins
+
+run: ; @sh config/bootstrap.sh && exec $(PY) manage.py run_demo
+
+test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2
+
+e2e: ; @sh config/bootstrap.sh dev && $(PY) -m pytest tests/e2e --override-ini addopts="-q --strict-markers"
+
+lint:
+	@sh config/bootstrap.sh dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+	$(PY) -m mypy .
+	$(PY) manage.py makemigrations --check --dry-run
+
+prove: ; @sh config/bootstrap.sh dev && $(PY) -m benchmarks
+
+words: ; @sh config/bootstrap.sh dev && $(PY) -m config.words
+
+# Needs uv; resolved on Python 3.11, the oldest supported.
+pins:
+	uv pip compile --python-version 3.11 --no-header --no-annotate -q requirements.in -o requirements.txt
+	uv pip compile --python-version 3.11 --no-header --no-annotate -q requirements-dev.in -o requirements-dev.txt

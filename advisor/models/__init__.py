@@ -1,0 +1,23 @@
+from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
+from advisor.models.assessment import Assessment, LevelChange
+from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, StaffMember
+
+__all__ = [
+    "Account",
+    "Assessment",
+    "Branch",
+    "Clearance",
+    "Consent",
+    "Cover",
+    "Goal",
+    "GoalEvent",
+    "Household",
+    "Investor",
+    "LevelChange",
+    "Override",
+    "OverrideEvent",
+    "Proposal",
+    "ProposalEvent",
+    "StaffMember",
+    "Task",
+]

@@ -1,0 +1,26 @@
+"""What beat rings, as data. Every entry expires below its period; each task holds a lock while it runs."""
+
+from typing import Any
+
+from celery.schedules import crontab
+
+
+def every(seconds: int, task: str, queue: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": max(1, int(seconds * 0.9))}}
+
+
+def nightly(hour: int, minute: int, task: str) -> dict[str, Any]:
+    """Once a day at a Shanghai time, on the bulk queue."""
+    return {"task": task, "schedule": crontab(hour=str(hour), minute=str(minute)), "options": {"queue": "bulk", "expires": 6 * 3600}}
+
+
+BEAT_SCHEDULE = {
+    "sweep-advisor": every(15, "advisor.sweep", "now"),
+    "confirm-orders": every(60, "portfolios.confirm_orders", "now"),
+    "sweep-marketing": every(15, "marketing.sweep", "now"),
+    "heartbeat-now": every(20, "config.heartbeat_now", "now"),
+    "heartbeat-bulk": every(20, "config.heartbeat_bulk", "bulk"),
+    "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
+    "train-recommender": nightly(2, 0, "marketing.request_training"),
+    "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
+}

@@ -1,0 +1,255 @@
+"""Settings of Hengtou, read from the environment once, here, at the top.
+
+The embedded default needs no server at all: SQLite, a broker in files, a cache in files, e-mail and SMS into files,
+everything under var/. A production deployment names its servers by variables; docs/configuration.md lists them.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config import env
+from config.schedule import BEAT_SCHEDULE
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = env.writable_folder("VAR_DIR", BASE_DIR / "var")
+for folder in ("broker/queue", "broker/control", "tmp", "mail", "sms", "cache", "media"):
+    (VAR_DIR / folder).mkdir(parents=True, exist_ok=True)
+# The embedded broker moves a message through the temporary folder: a rename only on the same file system.
+os.environ["TMPDIR"] = tempfile.tempdir = str(VAR_DIR / "tmp")
+
+# ── What this deployment is ──────────────────────────────────────────────────────────────────────────────────────
+DEPLOYMENT_MODE = env.choice("DEPLOYMENT_MODE", "demo", {"demo", "licensed"})
+IS_DEMO = DEPLOYMENT_MODE == "demo"
+LICENCE_TEXT = env.text("LICENCE_TEXT")
+if not IS_DEMO and not LICENCE_TEXT:
+    env.refuse("LICENCE_TEXT", "a licensed deployment names the operator's licence on every page; say it here.")
+JURISDICTION = env.choice("JURISDICTION", "cn", {"cn"})
+BASE_URL, BASE_HOST, BASE_PORT = env.base_url("http://127.0.0.1:8000")
+IS_HTTPS = BASE_URL.startswith("https://")
+if IS_DEMO and BASE_HOST not in env.LOOPBACK and not env.flag("DEMO_PUBLIC"):
+    env.refuse("BASE_URL", f"a demo answers on this machine only, not on {BASE_HOST}. Set DEMO_PUBLIC=1 if it may be seen.")
+BIND = env.text("BIND", "127.0.0.1" if IS_DEMO else "0.0.0.0")
+if IS_DEMO and BIND not in env.LOOPBACK and not env.flag("DEMO_PUBLIC"):
+    env.refuse("BIND", f"a demo binds 127.0.0.1, not {BIND}. Set DEMO_PUBLIC=1 if it may be seen.")
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.secret_key(VAR_DIR)
+# Paper orders of a demo are confirmed at once, at the last published NAV; a licensed deployment waits for the rules.
+PAPER_CONFIRMS_AT_ONCE = IS_DEMO
+SECOND_FACTOR_REQUIRED = not IS_DEMO
+
+ALLOWED_HOSTS = sorted({BASE_HOST, *(env.LOOPBACK if IS_DEMO else set())})
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if env.flag("BEHIND_PROXY") else 0
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.admin",
+    "django.forms",
+    "csp",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "anymail",
+    "identity",
+    "portfolios",
+    "advisor",
+    "marketing",
+    "demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.headers.PermissionsPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "identity.middleware.SecondFactorMiddleware",
+    "marketing.middleware.PageViewMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "csp.context_processors.nonce",
+                "config.context.deployment",
+            ],
+        },
+    },
+]
+
+# ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+DATABASE_URL = env.url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'hengtou.sqlite3'}", {"sqlite", "postgres", "postgresql"})
+DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+IS_SQLITE = DATABASE_URL.startswith("sqlite")
+if IS_SQLITE:
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # recursive_triggers: INSERT OR REPLACE must not walk past a DELETE trigger.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;",
+    }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+if REDIS_URL:
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.url("REDIS_URL", "", {"redis", "rediss"})}
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "config.filecache.AtomicFileCache",
+            "LOCATION": VAR_DIR / "cache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    }
+
+# ── Jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+CELERY_BROKER_URL = env.url("BROKER_URL", REDIS_URL or "filesystem://", {"filesystem", "redis", "rediss", "amqp", "amqps"})
+if CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(VAR_DIR / "broker/queue"),
+        "data_folder_out": str(VAR_DIR / "broker/queue"),
+        "control_folder": str(VAR_DIR / "broker/control"),
+        "polling_interval": 0.05,
+    }
+elif CELERY_BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_connect_timeout": 1, "socket_timeout": 5}
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_IMPORTS = ["config.jobs"]
+CELERY_TASK_DEFAULT_QUEUE = "bulk"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "Asia/Shanghai"
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+
+# ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "identity.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"phone", "email"}
+# "phone", not "phone*": advisors sign in by e-mail and have none. The sign-up form asks for one of the two itself.
+ACCOUNT_SIGNUP_FIELDS = ["phone", "email", "password1"]
+SILENCED_SYSTEM_CHECKS = ["account.W001"]
+ACCOUNT_FORMS = {
+    "login": "identity.forms.LoginForm",
+    "signup": "identity.forms.SignupForm",
+    "request_login_code": "identity.forms.RequestLoginCodeForm",
+}
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Hengtou"
+
+# ── Messages out ─────────────────────────────────────────────────────────────────────────────────────────────────
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("FROM_EMAIL", "Hengtou <hello@localhost>")
+EMAIL_URL = env.text("EMAIL_URL")
+if EMAIL_URL:
+    vars().update(environ.Env.email_url_config(env.url("EMAIL_URL", "", {"smtp", "smtp+tls", "smtp+ssl", "submission"})))
+elif provider := env.text("ANYMAIL_PROVIDER"):
+    EMAIL_BACKEND = f"anymail.backends.{provider}.EmailBackend"
+    ANYMAIL = {name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_")}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = VAR_DIR / "mail"
+EMAIL_TIMEOUT = 10
+SMS_FILE_PATH = VAR_DIR / "sms"
+
+# ── Words, times, files ──────────────────────────────────────────────────────────────────────────────────────────
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "Asia/Shanghai"
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MANIFEST_STATIC = env.flag("MANIFEST_STATIC", default=not IS_DEMO)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "media"}},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if MANIFEST_STATIC
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# Without a manifest there is nothing collected: whitenoise serves from the source folders.
+WHITENOISE_USE_FINDERS = not MANIFEST_STATIC
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+LOGGING_CONFIG = "config.logging.configure"
+LOGGING = {"level": env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})}

@@ -1,0 +1,27 @@
+"""Every address of the product."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from advisor.site import advisor_site
+from config import views
+
+admin.site.has_permission = views.is_admin  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+advisor_site.login = secure_admin_login(advisor_site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("healthz", views.health, name="health"),
+    path("favicon.ico", views.favicon, name="favicon"),
+    path("language", views.choose_language, name="set_language"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("advisors/", advisor_site.urls),
+    path("marketing/", include("marketing.urls")),
+    path("", include("advisor.urls")),
+]
+
+handler403 = "config.views.forbidden"
+handler404 = "config.views.not_found"
+handler500 = "config.views.server_error"

@@ -1,0 +1,67 @@
+"""Pages that belong to no app: health, language, icon, and the errors."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from config.jobs import seconds_since_heartbeat
+from identity.roles import Role
+from identity.services import set_language as keep_language
+
+
+def is_admin(request: HttpRequest) -> bool:
+    user: Any = request.user
+    return user.is_active and user.is_authenticated and (user.is_superuser or user.has_role(Role.ADMIN))
+
+
+@require_GET
+def health(request: HttpRequest) -> JsonResponse:
+    """Say whether the database answers, and how long ago each worker last did (null: not within the hour)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"database": "ok", "seconds_since_worker": {queue: seconds_since_heartbeat(queue) for queue in ("now", "bulk")}})
+
+
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    return redirect(static("favicon.svg"))
+
+
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen language in a cookie and, for somebody signed in, for the messages we send."""
+    language = request.POST.get("language", "")
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        target = "/"
+    response = HttpResponseRedirect(target)
+    if language in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=365 * 86400,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            samesite="Lax",
+            httponly=True,
+        )
+        if request.user.is_authenticated:
+            keep_language(user=request.user, language=language)
+    return response
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(request, "403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return render(request, "500.html", status=500)

@@ -1,0 +1,46 @@
+"""Sign-up and sign-in: one field takes a mobile number as people type it, or an e-mail address."""
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from identity.phone import looks_like_phone, normalise
+
+
+class PhoneField(forms.CharField):
+    widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("Mobile number"))
+        super().__init__(**kwargs)
+
+    def to_python(self, value: Any) -> str:
+        typed = super().to_python(value)
+        return normalise(typed) if typed else ""
+
+
+class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc]
+    def clean_login(self) -> str:
+        login = super().clean_login()
+        return normalise(login) if looks_like_phone(login) else login.lower()
+
+
+class RequestLoginCodeForm(allauth_forms.RequestLoginCodeForm):  # type: ignore[misc]
+    pass
+
+
+class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
+    name = forms.CharField(
+        label=_("How should we address you?"), max_length=80, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+
+    field_order = ["name", "phone", "email", "password1"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        if not self.errors and not cleaned.get("phone") and not cleaned.get("email"):
+            raise ValidationError(_("Give a mobile number or an e-mail address: you sign in with it."))
+        return cleaned

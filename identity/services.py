@@ -1,0 +1,64 @@
+"""Writes of people and roles."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+from identity.models import User
+from identity.roles import STAFF_ROLES, Role
+
+
+def declared_permissions() -> dict[Role, set[str]]:
+    """The permissions of each role as every installed app's roles.py declares them, as app_label.codename."""
+    declared: dict[Role, set[str]] = {role: set() for role in Role}
+    for config in apps.get_app_configs():
+        if find_spec(f"{config.name}.roles"):
+            table = getattr(import_module(f"{config.name}.roles"), "PERMISSIONS", {})
+            for role, permissions in table.items():
+                declared[role].update(permissions)
+    return declared
+
+
+def stored_permissions() -> dict[str, set[str]]:
+    """The permissions that each role's group holds in the database."""
+    stored: dict[str, set[str]] = {}
+    rows = Group.objects.filter(name__in=list(Role)).values_list("name", "permissions__content_type__app_label", "permissions__codename")
+    for name, app_label, codename in rows:
+        stored.setdefault(name, set())
+        if codename:
+            stored[name].add(f"{app_label}.{codename}")
+    return stored
+
+
+@transaction.atomic
+def sync_roles() -> list[Role]:
+    """Make the groups and their permissions what roles.py says; returns the roles that changed. Safe to repeat."""
+    known = {f"{p.content_type.app_label}.{p.codename}": p for p in Permission.objects.select_related("content_type")}
+    before = stored_permissions()
+    changed = []
+    for role, wanted in declared_permissions().items():
+        if unknown := wanted - known.keys():
+            raise LookupError(f"roles.py gives {role} permissions that do not exist: {', '.join(sorted(unknown))}")
+        if before.get(role) != wanted:
+            group, _ = Group.objects.get_or_create(name=role)
+            group.permissions.set([known[name] for name in wanted])
+            changed.append(role)
+    return changed
+
+
+@transaction.atomic
+def give_role(*, user: User, role: Role) -> None:
+    """Put the user into the role's group; staff roles may open the staff pages. Safe to repeat."""
+    user.groups.add(Group.objects.get(name=role))
+    user.__dict__.pop("role_names", None)
+    if role in STAFF_ROLES and not user.is_staff:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+
+
+def set_language(*, user: User, language: str) -> None:
+    """Keep the language in which the product writes to this person."""
+    User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)

@@ -1,0 +1,19 @@
+from marketing.models.campaigns import Campaign, CampaignEvent, CampaignStep, Delivery, InboxMessage
+from marketing.models.events import Event, EventKey
+from marketing.models.profiles import DormancyChange, Profile, Segment
+from marketing.models.suggestions import RecommenderRun, Suggestion
+
+__all__ = [
+    "Campaign",
+    "CampaignEvent",
+    "CampaignStep",
+    "Delivery",
+    "DormancyChange",
+    "Event",
+    "EventKey",
+    "InboxMessage",
+    "Profile",
+    "RecommenderRun",
+    "Segment",
+    "Suggestion",
+]

@@ -1,0 +1,58 @@
+"""The people of the tests: one of each role, two clients with different advisors, and a deputy."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from identity.models import User
+from identity.roles import Role
+from identity.services import give_role, sync_roles
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def roles(db):
+    sync_roles()
+
+
+def make_user(name: str, *roles: Role) -> User:
+    user = User.objects.create_user(email=f"{name}@example.com", password="correct horse", name=name.title(), language="en")
+    for role in roles:
+        give_role(user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def people(roles):
+    """anna and ben are investors of different households; ada advises anna, bob advises ben, cora covers for ada."""
+    from advisor.models import Branch, Cover, Household, Investor, StaffMember
+
+    north, south = Branch.objects.create(name="North"), Branch.objects.create(name="South")
+    staff = {
+        name: make_user(name, role)
+        for name, role in [
+            ("ada", Role.ADVISOR), ("bob", Role.ADVISOR), ("cora", Role.ADVISOR),
+            ("sue", Role.SUPERVISOR), ("mark", Role.MARKETER), ("adam", Role.ADMIN),
+        ]
+    }  # fmt: skip
+    for name, branch in [("ada", north), ("bob", south), ("cora", south), ("sue", north)]:
+        StaffMember.objects.create(user=staff[name], branch=branch)
+    today = timezone.localdate()
+    Cover.objects.create(
+        advisor=staff["ada"], deputy=staff["cora"], start_date=today - timedelta(days=1), end_date=today + timedelta(days=7)
+    )
+    investors = {}
+    for name, branch, advisor in [("anna", north, "ada"), ("ben", south, "bob")]:
+        household = Household.objects.create(name=f"{name.title()}'s", branch=branch, primary_advisor=staff[advisor])
+        investors[name] = Investor.objects.create(user=make_user(name, Role.INVESTOR), household=household, pseudonym=f"P-{name}")
+    return SimpleNamespace(
+        **staff, anna=investors["anna"].user, ben=investors["ben"].user, anna_investor=investors["anna"], ben_investor=investors["ben"]
+    )
