@@ -1,8 +1,8 @@
 """Funds, their price history, the pool, and the imports that brought them."""
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 
 class Fund(models.Model):
