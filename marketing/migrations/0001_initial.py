@@ -6,6 +6,8 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
+from marketing.partitions import create_event_table, drop_event_table
+
 
 class Migration(migrations.Migration):
 
@@ -131,6 +133,7 @@ class Migration(migrations.Migration):
                 ('investor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dormancy_changes', to='advisor.investor')),
             ],
         ),
+        migrations.SeparateDatabaseAndState(state_operations=[
         migrations.CreateModel(
             name='Event',
             fields=[
@@ -148,6 +151,8 @@ class Migration(migrations.Migration):
                 ('investor', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='advisor.investor')),
             ],
         ),
+        ]),
+        migrations.RunPython(create_event_table, drop_event_table),
         migrations.CreateModel(
             name='InboxMessage',
             fields=[
