@@ -151,6 +151,7 @@ class Task(models.Model):
     due_date = models.DateField(null=True, blank=True)
     opened_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
+    done_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     objects = PersonQuerySet.as_manager()
     investor_path = "investor"

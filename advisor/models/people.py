@@ -111,13 +111,26 @@ class InvestorQuerySet(models.QuerySet["Investor"]):
             return self.none()
         seen = Q(user=user)
         if user.has_role(Role.ADVISOR):
-            today = timezone.localdate()
-            away = Cover.objects.filter(deputy=user, start_date__lte=today, end_date__gte=today).values("advisor")
-            for post in ("household__primary_advisor", "household__secondary_advisor"):
-                seen |= Q(**{post: user}) | Q(**{f"{post}__in": away})
+            seen |= _advised_by(user)
         if user.has_role(Role.SUPERVISOR):
-            seen |= Q(household__branch__staff__user=user)
+            # By subquery: a join to the branch's staff would repeat a client once a colleague for who is also an advisor.
+            seen |= Q(household__branch__in=StaffMember.objects.filter(user=user).values("branch"))
         return self.filter(seen)
+
+    def advised_by(self, user: Any) -> Self:
+        """The clients whom this person may act for: not those a supervisor merely sees, and never oneself."""
+        if not user.is_authenticated or not user.has_role(Role.ADVISOR):
+            return self.none()
+        return self.filter(_advised_by(user)).exclude(user=user)
+
+
+def _advised_by(user: Any) -> Q:
+    today = timezone.localdate()
+    away = Cover.objects.filter(deputy=user, start_date__lte=today, end_date__gte=today).values("advisor")
+    clients = Q()
+    for post in ("household__primary_advisor", "household__secondary_advisor"):
+        clients |= Q(**{post: user}) | Q(**{f"{post}__in": away})
+    return clients
 
 
 class PersonQuerySet(models.QuerySet[Any]):
