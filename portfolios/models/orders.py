@@ -50,7 +50,9 @@ class Order(models.Model):
     units_centi = models.BigIntegerField(null=True, blank=True)  # asked, for a sell; received, for a confirmed buy
     fee_minor = models.BigIntegerField(default=0)
     nav_micro = models.BigIntegerField(null=True, blank=True)
-    price_date = models.DateField(null=True, blank=True)
+    price_date = models.DateField(null=True, blank=True)  # the day whose NAV counts
+    confirm_date = models.DateField(null=True, blank=True)  # expected when placed, the real one once confirmed
+    pay_date = models.DateField(null=True, blank=True)  # a redemption's money; expected until paid
     clearance_id = models.UUIDField(unique=True)
     idempotency_key = models.CharField(max_length=80, unique=True)
     placed_at = models.DateTimeField()
@@ -65,6 +67,12 @@ class Order(models.Model):
             models.CheckConstraint(condition=~models.Q(side="sell") | models.Q(units_centi__gt=0), name="sell_has_units"),
             models.CheckConstraint(condition=models.Q(fee_minor__gte=0), name="order_fee_not_negative"),
         ]
+        indexes = [models.Index(fields=["state", "confirm_date"], name="order_due")]
+
+    @property
+    def net_minor(self) -> int:
+        """Money that buys units, or that a redemption brings: the amount without the fee."""
+        return (self.amount_minor or 0) - self.fee_minor
 
 
 class OrderEvent(models.Model):
@@ -73,7 +81,7 @@ class OrderEvent(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
     from_state = models.CharField(max_length=10, blank=True)
     to_state = models.CharField(max_length=10)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     why = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(auto_now_add=True)
 
@@ -86,6 +94,7 @@ class LedgerEntry(models.Model):
         RESERVE = "reserve", _("set aside for a purchase")
         BUY = "buy", _("purchase")
         SELL = "sell", _("redemption")
+        PAYOUT = "payout", _("redemption money received")
         RELEASE = "release", _("given back")
 
     portfolio = models.ForeignKey(Portfolio, on_delete=models.PROTECT, related_name="entries")
@@ -98,6 +107,11 @@ class LedgerEntry(models.Model):
     date = models.DateField()
     key = models.CharField(max_length=80, unique=True)  # makes writing it twice impossible
     at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger entries")
+        indexes = [models.Index(fields=["portfolio", "fund", "date", "id"], name="ledger_lots")]
 
 
 class Holding(models.Model):
