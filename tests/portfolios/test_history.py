@@ -1,0 +1,134 @@
+"""Storing NAV histories and reading them back."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from portfolios.kernels.errors import DataError
+from portfolios.kernels.types import FundHistory
+from portfolios.models import Fund, NavYear
+from portfolios.selectors import growth_of, load_history, nav_on, return_matrix
+from portfolios.services import store_counted, store_histories
+
+pytestmark = pytest.mark.django_db
+
+
+def make_fund(code="A", **fields) -> Fund:
+    return Fund.objects.create(code=code, category="equity", asset_class="equity", risk_grade=4, source="test", **fields)
+
+
+def make_history(code="A", start=date(2019, 12, 28), n=10, paid=None, first=1_000_000) -> FundHistory:
+    nav = first + 1_000 * np.arange(n, dtype=np.int64)
+    return FundHistory(code, start.toordinal() + np.arange(n), nav, nav / first, paid)
+
+
+def test_a_history_comes_back_as_it_was_stored():
+    fund = make_fund()
+    paid = np.zeros(10, np.int64)
+    paid[7] = 50_000
+    assert store_histories([make_history(paid=paid)]) == 10
+    back = load_history([fund.pk])[fund.pk]
+    assert back.dates.tolist() == make_history().dates.tolist()
+    assert back.nav_micro.tolist() == make_history().nav_micro.tolist()
+    assert np.array_equal(back.total_return, make_history().total_return)
+    assert back.distribution_micro.tolist() == paid.tolist()
+    assert list(NavYear.objects.values_list("year", "n_days")) == [(2019, 4), (2020, 6)]
+    fund.refresh_from_db()
+    assert (fund.inception_date, fund.last_nav_date, fund.last_nav_micro) == (date(2019, 12, 28), date(2020, 1, 6), 1_009_000)
+
+
+def test_storing_twice_changes_nothing():
+    make_fund()
+    store_histories([make_history()])
+    before = list(NavYear.objects.order_by("pk").values())
+    assert store_histories([make_history()]) == 0
+    assert list(NavYear.objects.order_by("pk").values()) == before
+
+
+def test_an_appended_month_continues_the_total_return_index_whatever_its_base():
+    fund = make_fund()
+    store_histories([make_history(n=10)])
+    later = make_history(start=date(2020, 1, 5), n=5, first=1_008_000)
+    [(_, count)] = store_counted([later])
+    assert (count.n_new, count.n_changed, count.n_unchanged) == (3, 0, 2)
+    back = load_history([fund.pk])[fund.pk]
+    assert np.allclose(back.total_return, back.nav_micro / back.nav_micro[0], rtol=1e-12)
+
+
+def test_a_gap_is_bridged_by_the_unit_nav():
+    fund = make_fund()
+    store_histories([make_history(n=10)])
+    store_histories([make_history(start=date(2020, 3, 1), n=3, first=2_018_000)])
+    assert load_history([fund.pk])[fund.pk].total_return[-3] == pytest.approx(2.018)
+
+
+def test_a_corrected_nav_replaces_the_stored_one():
+    fund = make_fund()
+    store_histories([make_history()])
+    nav = make_history().nav_micro.copy()
+    nav[-1] += 500
+    corrected = FundHistory("A", make_history().dates, nav, nav / nav[0])
+    [(_, count)] = store_counted([corrected])
+    assert (count.n_new, count.n_changed, count.n_unchanged) == (0, 1, 9)
+    assert load_history([fund.pk])[fund.pk].nav_micro[-1] == nav[-1]
+
+
+@pytest.mark.parametrize(
+    ("history", "code"),
+    [
+        (make_history(code="missing"), "unknown_fund"),
+        (make_history(n=0), "no_history"),
+        (FundHistory("A", np.array([2, 2]), np.array([1, 1]), np.array([1.0, 1.0])), "dates_not_ascending"),
+        (FundHistory("A", np.array([2, 3]), np.array([1, 0]), np.array([1.0, 1.0])), "nav_not_positive"),
+    ],
+)
+def test_a_wrong_history_is_refused_and_leaves_the_data_as_it_was(history, code):
+    make_fund()
+    make_fund("B")
+    with pytest.raises(DataError) as raised:
+        store_histories([make_history("B"), history])
+    assert raised.value.code == code
+    assert not NavYear.objects.exists()
+
+
+def test_the_nav_on_a_day_without_one_is_the_last_before_it():
+    fund = make_fund()
+    store_histories(
+        [
+            make_history(n=3),
+        ]
+    )
+    store_histories([make_history(start=date(2020, 12, 30), n=2, first=1_500_000)])
+    assert nav_on(fund.pk, date(2019, 12, 27)) is None
+    assert nav_on(fund.pk, date(2019, 12, 29)) == (date(2019, 12, 29), 1_001_000)
+    assert nav_on(fund.pk, date(2020, 6, 1)) == (date(2019, 12, 30), 1_002_000)
+    assert nav_on(fund.pk, date(2024, 6, 1)) == (date(2020, 12, 31), 1_501_000)
+
+
+def test_a_matrix_joins_calendars_and_does_not_carry_a_dead_fund_forward(django_assert_num_queries):
+    make_fund()
+    make_fund("B")
+    make_fund("C")
+    store_histories([make_history(n=60), make_history("B", n=3)])
+    with django_assert_num_queries(2):
+        matrix = return_matrix(["B", "A", "C"])
+    assert matrix.codes == ("B", "A", "C")
+    assert np.isfinite(matrix.values[:, 1]).all()
+    assert np.isnan(matrix.values[:, 2]).all()
+    assert np.isfinite(matrix.values[:17, 0]).all()
+    assert np.isnan(matrix.values[17:, 0]).all()
+
+
+def test_growth_starts_at_one_and_its_drawdown_is_never_above_zero():
+    make_fund()
+    make_fund("B")
+    falling = make_history("B", n=60)
+    store_histories([make_history(n=60), FundHistory("B", falling.dates, falling.nav_micro, falling.total_return[::-1].copy())])
+    grown = growth_of({"A": 0.25, "B": 0.75})
+    assert grown.growth[0] == 1.0
+    assert len(grown.dates) == 60
+    assert grown.growth[-1] < 1.0
+    assert grown.drawdown.max() <= 0.0
+    # Within the first month nothing is traded: buy and hold until the first date of January.
+    assert grown.growth[3] == pytest.approx(0.25 * 1.003 + 0.75 * 1.056 / 1.059)
