@@ -147,7 +147,7 @@ else:
     }
 
 # ── Jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-CELERY_BROKER_URL = env.url("BROKER_URL", REDIS_URL or "filesystem://", {"filesystem", "redis", "rediss", "amqp", "amqps"})
+CELERY_BROKER_URL = env.url("BROKER_URL", REDIS_URL or "filesystem://localhost", {"filesystem", "redis", "rediss", "amqp", "amqps"})
 if CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(VAR_DIR / "broker/queue"),
