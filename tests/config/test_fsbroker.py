@@ -18,6 +18,7 @@ def connection(tmp_path):
         "control_folder": str(tmp_path / "control"),
     }
     with Connection("filesystem://localhost", transport_options=options) as connection:
+        connection.transport.state.clear()  # kombu remembers bindings a process, whatever the folder
         yield connection
 
 
