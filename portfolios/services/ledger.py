@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Sum
+from django.utils import timezone
 
 from portfolios.models import Holding, LedgerEntry, Order, Portfolio
 
@@ -53,8 +54,6 @@ def lock_portfolio(portfolio_id: int) -> Portfolio:
 
 def deposit(*, portfolio_id: int, amount_minor: int, key: str, date: Date | None = None) -> LedgerEntry:
     """Write one payment in and raise the cash by it; the same key again changes nothing and returns the first row."""
-    from django.utils import timezone
-
     if amount_minor <= 0:
         raise LedgerRefusal("amount_not_positive", amount_minor=amount_minor)
     with transaction.atomic():
@@ -74,7 +73,7 @@ def post(movement: Movement) -> LedgerEntry:
     if movement.cash_minor:
         _move_cash(movement)
     if movement.fund_id is not None and (movement.units_centi or movement.cost_minor):
-        _move_units(movement)
+        _move_units(movement, movement.fund_id)
     return LedgerEntry.objects.create(
         portfolio_id=movement.portfolio_id,
         order=movement.order,
@@ -95,12 +94,12 @@ def _move_cash(movement: Movement) -> None:
         raise InsufficientCash("insufficient_cash", needed_minor=-movement.cash_minor, cash_minor=cash_minor)
 
 
-def _move_units(movement: Movement) -> None:
-    held = Holding.objects.filter(portfolio_id=movement.portfolio_id, fund_id=movement.fund_id)
+def _move_units(movement: Movement, fund_id: int) -> None:
+    held = Holding.objects.filter(portfolio_id=movement.portfolio_id, fund_id=fund_id)
     if movement.units_centi >= 0 and not held.exists():
         Holding.objects.create(
             portfolio_id=movement.portfolio_id,
-            fund_id=movement.fund_id,
+            fund_id=fund_id,
             units_centi=movement.units_centi,
             cost_minor=movement.cost_minor,
         )
@@ -108,7 +107,7 @@ def _move_units(movement: Movement) -> None:
     enough = held.filter(units_centi__gte=-movement.units_centi)
     if not enough.update(units_centi=F("units_centi") + movement.units_centi, cost_minor=F("cost_minor") + movement.cost_minor):
         units_centi = held.values_list("units_centi", flat=True).first() or 0
-        raise InsufficientUnits("insufficient_units", fund_id=movement.fund_id, needed_centi=-movement.units_centi, units_centi=units_centi)
+        raise InsufficientUnits("insufficient_units", fund_id=fund_id, needed_centi=-movement.units_centi, units_centi=units_centi)
     held.filter(units_centi=0).delete()
 
 
