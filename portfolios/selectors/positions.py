@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import F, Q, Sum
 
 from portfolios.models import Fund, Holding, LedgerEntry, Order, Portfolio
 from portfolios.money import value_minor
@@ -80,6 +80,6 @@ def portfolio_totals(portfolio_ids: Iterable[int]) -> dict[int, PortfolioTotals]
 def _money_in_orders(ids: list[int]) -> dict[int, int]:
     buying = Q(side=Order.Side.BUY, state__in=[Order.State.PLACED, Order.State.ACCEPTED])
     arriving = Q(side=Order.Side.SELL, state=Order.State.CONFIRMED)
-    money = Case(When(arriving, then=F("amount_minor") - F("fee_minor")), default=F("amount_minor"))
-    rows = Order.objects.filter(buying | arriving, portfolio_id__in=ids).values_list("portfolio_id").annotate(Sum(money))
-    return dict(rows.order_by("portfolio_id"))
+    money = F("amount_minor") - F("fee_minor")  # no fee stands on a purchase before it is confirmed
+    rows = Order.objects.filter(buying | arriving, portfolio_id__in=ids).order_by("portfolio_id")
+    return dict(rows.values_list("portfolio_id").annotate(total=Sum(money)))
