@@ -1,0 +1,38 @@
+"""Writing of events, and the room made for them."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from advisor.models import Consent, Investor
+from advisor.selectors import has_consent
+from identity.models import User
+from marketing.models import Event
+from marketing.partitions import make_partitions
+
+SEEN_AGAIN_AFTER = timedelta(minutes=30)
+
+
+def record_page_view(*, user: User, page: str, properties: dict[str, Any]) -> bool:
+    """Note that an investor was here, at most twice an hour, and append a page event if they agreed to profiling."""
+    investor = Investor.objects.filter(user=user).first()
+    if investor is None:
+        return False
+    now = timezone.now()
+    if investor.last_seen_at is None or investor.last_seen_at < now - SEEN_AGAIN_AFTER:
+        stale = Q(last_seen_at__isnull=True) | Q(last_seen_at__lt=now - SEEN_AGAIN_AFTER)
+        Investor.objects.filter(stale, pk=investor.pk).update(last_seen_at=now)
+    if not has_consent(investor, Consent.Purpose.PROFILING):
+        return False
+    Event.objects.create(
+        message_id=uuid.uuid4(), investor=investor, type=Event.Type.PAGE, name=page, properties=properties, occurred_at=now, received_at=now
+    )
+    return True
+
+
+def make_event_partitions() -> int:
+    """Make the coming months' partitions where the database has them. Safe to repeat."""
+    return make_partitions(timezone.localdate())
