@@ -22,5 +22,6 @@ BEAT_SCHEDULE = {
     "heartbeat-bulk": every(20, "config.heartbeat_bulk", "bulk"),
     "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
     "train-recommender": nightly(2, 0, "marketing.request_training"),
+    "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

@@ -1,1 +1,15 @@
 """The public names of advisor's selectors, gathered from one module a noun."""
+
+from advisor.selectors.people import consents_of, goals_of, has_consent, investor_of, investors_with_consent
+from advisor.selectors.suitability import decide_for, level_for_goal, recommendable_funds
+
+__all__ = [
+    "consents_of",
+    "decide_for",
+    "goals_of",
+    "has_consent",
+    "investor_of",
+    "investors_with_consent",
+    "level_for_goal",
+    "recommendable_funds",
+]
