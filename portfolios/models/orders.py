@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.models.funds import Fund
@@ -12,7 +13,7 @@ class Portfolio(models.Model):
 
     cash_minor = models.BigIntegerField(_("cash"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default="CNY")
-    opened_at = models.DateTimeField(_("opened"), auto_now_add=True)
+    opened_at = models.DateTimeField(_("opened"), default=timezone.now)
 
     class Meta:
         verbose_name = _("portfolio")
@@ -83,7 +84,7 @@ class OrderEvent(models.Model):
     to_state = models.CharField(max_length=10)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     why = models.CharField(max_length=200, blank=True)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
 
 
 class LedgerEntry(models.Model):
@@ -106,7 +107,7 @@ class LedgerEntry(models.Model):
     cost_minor = models.BigIntegerField(default=0)
     date = models.DateField()
     key = models.CharField(max_length=80, unique=True)  # makes writing it twice impossible
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name = _("ledger entry")
