@@ -23,6 +23,11 @@ class PhoneField(forms.CharField):
 
 
 class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("Mobile number or e-mail address")
+        self.fields["remember"].label = _("Stay signed in on this device")
+
     def clean_login(self) -> str:
         login = super().clean_login()
         return normalise(login) if looks_like_phone(login) else login.lower()
@@ -38,6 +43,13 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
     )
 
     field_order = ["name", "phone", "email", "password1"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["phone"].label = _("Mobile number")
+        self.fields["email"].label = _("E-mail address")
+        self.fields["email"].help_text = _("Instead of the number, or as well: one of the two is enough.")
+        self.fields["password1"].help_text = _("At least 8 characters, not only digits. Without one you sign in with a code.")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()
