@@ -2,5 +2,18 @@
 
 from portfolios.selectors.history import growth_of, load_history, nav_on, return_matrix
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
+from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
 
-__all__ = ["PortfolioTotals", "Position", "growth_of", "load_history", "nav_on", "portfolio_totals", "positions", "return_matrix"]
+__all__ = [
+    "PortfolioTotals",
+    "Position",
+    "advice_moments",
+    "current_pool",
+    "growth_of",
+    "load_history",
+    "nav_on",
+    "portfolio_totals",
+    "positions",
+    "return_matrix",
+    "weights_risk",
+]

@@ -10,6 +10,7 @@ from portfolios.services.ledger import (
     rebuild_holdings,
 )
 from portfolios.services.orders import OrderRefused, OrderRequest, cancel_order, confirm_orders, place_order
+from portfolios.services.solving import solve_advice
 
 __all__ = [
     "InsufficientCash",
@@ -23,6 +24,7 @@ __all__ = [
     "open_portfolio",
     "place_order",
     "rebuild_holdings",
+    "solve_advice",
     "store_counted",
     "store_histories",
 ]

@@ -1,0 +1,122 @@
+"""From a nearly right answer to the exact optimum of a convex quadratic programme, with its proof."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from portfolios.kernels.types import FloatArray
+
+KKT_TOLERANCE = 1e-10
+_MAX_CHANGES = 200
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """min 1/2 w'Sw - c'w with rows @ w between row_low and row_high and w between low and high; shapes (n, n), (n,), (m, n)."""
+
+    cov: FloatArray
+    gain: FloatArray
+    rows: FloatArray
+    row_low: FloatArray
+    row_high: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
+class Face:
+    """Which limits hold with equality: -1 at the lower one, +1 at the upper one, 0 free; a fixed pair counts as lower."""
+
+    funds: np.ndarray
+    rows: np.ndarray
+
+
+def face_of(problem: Quadratic, weights: FloatArray, slack: float) -> Face:
+    """Read off the face on which nearly right weights lie."""
+    at_rows = problem.rows @ weights
+    return Face(_sides(weights, problem.low, problem.high, slack), _sides(at_rows, problem.row_low, problem.row_high, slack))
+
+
+def _sides(value: FloatArray, low: FloatArray, high: FloatArray, slack: float) -> np.ndarray:
+    sides = np.where(value - low <= slack, -1, np.where(high - value <= slack, 1, 0))
+    return np.where(low == high, -1, sides)
+
+
+def polish(problem: Quadratic, face: Face) -> tuple[FloatArray, Face, float] | None:
+    """Solve on the face, move to the neighbouring face while a limit is broken or a multiplier has the wrong sign.
+
+    Returns weights that hold their bounds exactly, the final face and the KKT residual (at most `KKT_TOLERANCE`), or
+    None where no face is found: start again from better weights. Ties (directions of no variance and equal gain) go to
+    the least sum of squares within the face.
+    """
+    funds, rows = face.funds.copy(), face.rows.copy()
+    seen: set[bytes] = set()
+    for _ in range(_MAX_CHANGES):
+        weights, multipliers = _solve_on(problem, funds, rows)
+        broken = _first_broken(problem, weights, funds, rows, one=_key(funds, rows) in seen)
+        seen.add(_key(funds, rows))
+        if broken.any():
+            n = len(funds)
+            funds, rows = np.where(broken[:n] != 0, broken[:n], funds), np.where(broken[n:] != 0, broken[n:], rows)
+            continue
+        residual, wrong = _kkt(problem, weights, multipliers, funds, rows)
+        if residual <= KKT_TOLERANCE:
+            return np.clip(weights, problem.low, problem.high), Face(funds, rows), residual
+        if wrong is None:
+            return None
+        if wrong < len(funds):
+            funds[wrong] = 0
+        else:
+            rows[wrong - len(funds)] = 0
+    return None
+
+
+def _key(funds: np.ndarray, rows: np.ndarray) -> bytes:
+    return funds.tobytes() + rows.tobytes()
+
+
+def _solve_on(problem: Quadratic, funds: np.ndarray, rows: np.ndarray) -> tuple[FloatArray, FloatArray]:
+    """Optimum with the face's limits as equalities; least norm where that leaves a choice. Returns weights, row multipliers."""
+    free, held = np.flatnonzero(funds == 0), np.flatnonzero(rows)
+    weights = np.where(funds < 0, problem.low, np.where(funds > 0, problem.high, 0.0))
+    wanted = np.where(rows < 0, problem.row_low, problem.row_high)[held]
+    a = problem.rows[np.ix_(held, free)]
+    scale = float(np.abs(problem.cov).max()) or 1.0
+    kkt = np.block([[problem.cov[np.ix_(free, free)] / scale, -a.T], [a, np.zeros((len(held), len(held)))]])
+    right = np.concatenate([(problem.gain[free] - problem.cov[free] @ weights) / scale, wanted - problem.rows[held] @ weights])
+    answer, *_ = np.linalg.lstsq(kkt, right, rcond=None)
+    answer += np.linalg.lstsq(kkt, right - kkt @ answer, rcond=None)[0]
+    weights[free] = answer[: len(free)]
+    multipliers = np.zeros(len(rows))
+    multipliers[held] = answer[len(free) :] * scale
+    return weights, multipliers
+
+
+def _first_broken(problem: Quadratic, weights: FloatArray, funds: np.ndarray, rows: np.ndarray, *, one: bool) -> np.ndarray:
+    """Sides of the limits that the weights break (all, or only the worst), funds first, then rows; zeros where none."""
+    at_rows = problem.rows @ weights
+    value = np.concatenate([weights, at_rows])
+    low = np.concatenate([problem.low, problem.row_low])
+    high = np.concatenate([problem.high, problem.row_high])
+    free = np.concatenate([funds, rows]) == 0
+    excess = np.where(free, np.maximum(low - value, value - high), -1.0)
+    broken = np.where((excess > 1e-13) & (low - value > value - high), -1, np.where(excess > 1e-13, 1, 0))
+    if one and broken.any():
+        worst = int(np.argmax(excess))
+        broken = np.where(np.arange(len(broken)) == worst, broken, 0)
+    return broken
+
+
+def _kkt(problem: Quadratic, weights: FloatArray, multipliers: FloatArray, funds: np.ndarray, rows: np.ndarray) -> tuple[float, int | None]:
+    """Largest violation of the optimality conditions, and the limit whose multiplier is most wrong (funds first, then rows)."""
+    fixed_rows, fixed_funds = problem.row_low == problem.row_high, problem.low == problem.high
+    slope = problem.cov @ weights - problem.gain - problem.rows.T @ multipliers
+    stationarity = np.abs(slope[funds == 0]).max(initial=0.0)
+    feasibility = np.abs(problem.rows[fixed_rows] @ weights - problem.row_low[fixed_rows]).max(initial=0.0)
+    # At a lower limit the slope must not be negative, at an upper one not positive; rows by their multiplier.
+    fund_wrong = np.where(fixed_funds, 0.0, np.where(funds < 0, -slope, np.where(funds > 0, slope, 0.0)))
+    row_wrong = np.where(fixed_rows, 0.0, np.where(rows < 0, -multipliers, np.where(rows > 0, multipliers, 0.0)))
+    wrong = np.concatenate([fund_wrong, row_wrong])
+    worst = int(np.argmax(wrong))
+    residual = float(max(stationarity, feasibility, wrong[worst]))
+    return residual, worst if wrong[worst] > KKT_TOLERANCE else None

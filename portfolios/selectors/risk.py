@@ -1,0 +1,59 @@
+"""The moments behind the advice, and the figures of any weights on them."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+import numpy as np
+
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.moments import class_moments, pick
+from portfolios.kernels.risk import figures
+from portfolios.kernels.types import Moments, WeightsRisk
+from portfolios.models import Fund, Pool
+from portfolios.selectors.history import return_matrix
+
+
+def current_pool() -> Pool | None:
+    """The pool that the advice draws from, if one was made."""
+    return Pool.objects.filter(is_current=True).first()
+
+
+def advice_moments(funds: Collection[Fund]) -> Moments:
+    """Class-assumption means and a shrunk covariance of the funds' weekly total returns over the years the settings name.
+
+    Two-week overlapping returns where funds that price a day later (QDII) are among them.
+    """
+    rules = jurisdiction()
+    last = data_date(funds)
+    since = last - timedelta(days=round(365.25 * rules.advice.history_years)) if last else None
+    late = any(fund.category in rules.categories and rules.categories[fund.category].lag == "qdii" for fund in funds)
+    matrix = return_matrix(sorted(fund.code for fund in funds), since)
+    means = {fund.code: rules.classes[fund.asset_class].mean for fund in funds}
+    return class_moments(matrix, means, weeks=2 if late else 1)
+
+
+def weights_risk(weights: dict[str, float]) -> WeightsRisk:
+    """Figures of any weights on the moments of the current pool, joined by the weighted funds where they are not in it.
+
+    Raises DataError("fund_without_moments") naming a fund that is unknown or has too short a history.
+    """
+    held = {code: weight for code, weight in weights.items() if weight}
+    named = Fund.objects.filter(code__in=held)
+    pooled = Fund.objects.filter(pool_memberships__pool__is_current=True)
+    funds = {fund.code: fund for fund in [*named, *pooled]}
+    codes = tuple(sorted(held))
+    moments = pick(advice_moments(list(funds.values())), codes)
+    expected_return, volatility, cvar = figures(moments, np.array([held[code] for code in codes]))
+    return WeightsRisk(
+        expected_return,
+        volatility,
+        cvar,
+        annual_fee_bps=sum(held[code] * funds[code].annual_fee_bps for code in codes),
+        purchase_fee_bps=sum(held[code] * funds[code].purchase_fee_bps for code in codes),
+        highest_grade=max(funds[code].risk_grade for code in codes),
+    )
+
+
+def data_date(funds: Collection[Fund]) -> date | None:
+    """The last date on which any of the funds has a NAV."""
+    return max((fund.last_nav_date for fund in funds if fund.last_nav_date), default=None)

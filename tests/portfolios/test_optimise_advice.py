@@ -1,0 +1,137 @@
+"""The advice over the current pool."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.types import FundHistory
+from portfolios.models import Fund, Pool, PoolFund
+from portfolios.selectors import weights_risk
+from portfolios.services import solve_advice, store_histories
+
+pytestmark = pytest.mark.django_db
+
+# category, funds, annual volatility, share of it that all shares have in common
+MARKET = [("money", 4, 0.001, 0.0), ("short_bond", 4, 0.008, 0.0), ("bond", 6, 0.03, 0.0), ("mixed", 5, 0.12, 0.7),
+          ("equity", 5, 0.20, 0.8), ("qdii", 3, 0.18, 0.5), ("sector", 5, 0.28, 0.7)]  # fmt: skip
+END = date(2024, 12, 31)
+
+
+def simulate(code: str, volatility: float, common: np.ndarray, share: float, rng, n_days: int) -> FundHistory:
+    own = rng.normal(size=len(common))
+    daily = volatility / np.sqrt(252) * (share * common + np.sqrt(1 - share**2) * own)
+    index = np.cumprod(1 + np.clip(daily, -0.3, 0.3))[-n_days:]
+    dates = END.toordinal() - np.arange(len(common))[::-1][-n_days:] * 365 // 252
+    return FundHistory(code, dates, np.round(index * 1e6).astype(np.int64), index / index[0])
+
+
+def add_fund(pool: Pool, code: str, category: str, **fields) -> Fund:
+    kind = jurisdiction().categories[category]
+    fund = Fund.objects.create(code=code, category=category, asset_class=kind.asset_class, risk_grade=kind.grade, source="test", **fields)
+    PoolFund.objects.create(pool=pool, fund=fund)
+    return fund
+
+
+@pytest.fixture
+def pool():
+    rng = np.random.default_rng(7)
+    common = rng.normal(size=252 * 6)
+    pool = Pool.objects.create(name="Test", is_current=True)
+    histories = []
+    for category, n_funds, volatility, share in MARKET:
+        for i in range(n_funds):
+            fees = {"purchase_fee_bps": 0 if category == "money" else 10 + i, "annual_fee_bps": 50}
+            add_fund(pool, f"{category}{i}", category, **fees)
+            histories.append(simulate(f"{category}{i}", volatility, common, share, rng, len(common)))
+    store_histories(histories)
+    return pool
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3, 4, 5])
+def test_every_level_keeps_its_grades_caps_and_budget(pool, level):
+    rules = jurisdiction()
+    answer = solve_advice(level=level, horizon_years=4)
+    funds = {fund.code: fund for fund in Fund.objects.all()}
+    assert sum(answer.weights.values()) == pytest.approx(1, abs=1e-12)
+    assert answer.cvar <= rules.levels[level].cvar_budget
+    for code, weight in answer.weights.items():
+        assert funds[code].risk_grade <= rules.levels[level].max_grade
+        assert rules.advice.min_weight <= weight <= (0.5 if funds[code].asset_class == "money_market" else 0.18)
+        assert level > 0 or funds[code].asset_class == "money_market"
+    assert [row["code"] for row in answer.funds] == sorted(answer.weights, key=lambda code: (-answer.weights[code], code))
+    assert sum(row["why"]["risk_share"] for row in answer.funds) == pytest.approx(1)
+    assert answer.as_json()["data_date"] == "2024-12-31"
+
+
+def test_the_figures_of_the_advice_are_those_of_its_weights(pool):
+    answer = solve_advice(level=4, horizon_years=4)
+    risk = weights_risk(answer.weights)
+    assert (risk.expected_return, risk.volatility, risk.cvar) == pytest.approx(
+        (answer.expected_return, answer.volatility, answer.cvar), rel=1e-12
+    )
+    assert risk.highest_grade == max(row["risk_grade"] for row in answer.funds)
+    assert risk.annual_fee_bps == pytest.approx(50)
+    assert 0 < risk.purchase_fee_bps < 20
+
+
+def test_a_lower_stated_loss_raises_risk_aversion_until_it_is_just_kept(pool):
+    free = solve_advice(level=5, horizon_years=6)
+    asked = solve_advice(level=5, horizon_years=6, stated_loss=0.04)
+    assert asked.gamma > free.gamma == 2.0
+    assert not free.budget_binds
+    assert asked.budget_binds
+    assert asked.cvar == pytest.approx(0.04, abs=1e-6)
+    assert asked.cvar <= 0.04 == asked.cvar_limit
+
+
+def test_a_stated_loss_above_the_budget_changes_nothing(pool):
+    assert solve_advice(level=2, horizon_years=3, stated_loss=0.5).weights == solve_advice(level=2, horizon_years=3).weights
+
+
+def test_the_frontier_falls_from_high_return_to_low_risk(pool):
+    points = np.array(solve_advice(level=5, horizon_years=3).frontier)
+    assert (np.diff(points, axis=0) <= 1e-9).all()
+
+
+def test_a_fund_without_history_is_left_out_and_said(pool):
+    add_fund(pool, "new", "equity")
+    young = simulate("young", 0.2, np.zeros(300), 0.0, np.random.default_rng(1), 60)
+    add_fund(pool, "young", "equity")
+    store_histories([young])
+    answer = solve_advice(level=5, horizon_years=3)
+    assert {"short_history:new", "short_history:young"} <= set(answer.notes)
+    with pytest.raises(DataError) as raised:
+        weights_risk({"new": 1.0})
+    assert (raised.value.code, raised.value.params) == ("fund_without_moments", {"fund": "new"})
+
+
+def test_a_closed_fund_is_not_advised(pool):
+    Fund.objects.filter(category="money").update(is_open=False)
+    with pytest.raises(InfeasibleError) as raised:
+        solve_advice(level=0, horizon_years=1)
+    assert raised.value.code == "no_money_market_fund"
+
+
+def test_one_money_market_fund_cannot_hold_everything(pool):
+    Fund.objects.filter(category="money").exclude(code="money0").update(is_open=False)
+    with pytest.raises(InfeasibleError) as raised:
+        solve_advice(level=0, horizon_years=1)
+    assert raised.value.code == "bounds_cannot_sum_to_one"
+
+
+def test_a_loss_that_no_portfolio_of_the_level_keeps_is_named(pool):
+    PoolFund.objects.filter(fund__risk_grade__lt=4).delete()
+    with pytest.raises(InfeasibleError) as raised:
+        solve_advice(level=5, horizon_years=1, stated_loss=0.01)
+    assert raised.value.code == "cvar_budget"
+    assert raised.value.params["limit"] == 0.01
+    assert raised.value.params["reached"] > 0.01
+
+
+def test_without_a_pool_there_is_no_advice(db):
+    with pytest.raises(InfeasibleError) as raised:
+        solve_advice(level=3, horizon_years=1)
+    assert raised.value.code == "no_pool"
