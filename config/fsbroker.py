@@ -5,7 +5,6 @@ its worker down with it. Here every file is written aside and renamed into place
 nothing. A message's name begins with the nanosecond of sending, which makes the queue first in, first out.
 """
 
-import os
 import time
 import uuid
 from pathlib import Path
@@ -19,13 +18,13 @@ from kombu.utils.json import dumps
 def write_whole(target: Path, payload: Any) -> None:
     aside = target.with_suffix(f".{uuid.uuid4().hex}.tmp")
     aside.write_bytes(str_to_bytes(dumps(payload)))
-    os.replace(aside, target)
+    aside.replace(target)
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
-        write_whole(Path(self.data_folder_out) / name, payload)
+        write_whole(Path(self.data_folder_out) / name, message)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         table = self.get_table(exchange)

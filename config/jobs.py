@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Signature, Task, current_app, shared_task
 from django.core.cache import cache
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -80,18 +80,24 @@ def fail_job(model: type[Job], pk: int, token: uuid.UUID, error: dict[str, Any])
     )
 
 
-def ring(task: Task, *args: Any) -> None:
+def ring(task: Task | Signature, *args: Any) -> None:
     """Send a task after the commit. A broker that is down is logged, never raised: the sweeper rings again."""
     transaction.on_commit(lambda: _publish(task, args), robust=True)
 
 
-def _publish(task: Task, args: tuple[Any, ...]) -> None:
+def ring_by_name(name: str, *args: Any, queue: str) -> None:
+    """Send a task after the commit by its name: services ring so, for tasks stand above them and import them."""
+    ring(current_app.signature(name, queue=queue), *args)
+
+
+def _publish(task: Task | Signature, args: tuple[Any, ...]) -> None:
     for attempt in range(1, PUBLISH_TRIES + 1):
         try:
             task.apply_async(args, retry=False)
             return
         except Exception as error:  # every transport raises its own kind
-            log.warning("could not ring %s%r (try %d of %d): %s", task.name, args, attempt, PUBLISH_TRIES, error)
+            name = task.task if isinstance(task, Signature) else task.name
+            log.warning("could not ring %s%r (try %d of %d): %s", name, args, attempt, PUBLISH_TRIES, error)
             time.sleep(0.1)
 
 

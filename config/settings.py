@@ -211,6 +211,10 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_TIMEOUT = 10
+# How long a sender may hold its messages without a sign of life; longer than any single call to a mail provider.
+DELIVERY_LEASE_SECONDS = env.whole("DELIVERY_LEASE_SECONDS", 120)
+# Sales e-mail waits overnight, except in a demo, where nobody sleeps.
+QUIET_HOURS_APPLY = env.flag("QUIET_HOURS", default=not IS_DEMO)
 SMS_FILE_PATH = VAR_DIR / "sms"
 
 # ── Words, times, files ──────────────────────────────────────────────────────────────────────────────────────────
