@@ -1,5 +1,16 @@
 from django.urls import path
 
+from advisor.views import onboarding, preferences
 from advisor.views.home import home
 
-urlpatterns = [path("", home, name="home")]
+urlpatterns = [
+    path("", home, name="home"),
+    # Onboarding and preferences
+    path("start/", onboarding.onboarding, name="onboarding"),
+    path("start/agreements/", onboarding.consents, name="onboarding_consents"),
+    path("start/goal/", onboarding.goal, name="onboarding_goal"),
+    path("start/questions/<slug:item>/", onboarding.question, name="onboarding_question"),
+    path("start/check/", onboarding.check_answers, name="onboarding_check"),
+    path("start/result/", onboarding.result, name="onboarding_result"),
+    path("preferences/", preferences.preferences, name="preferences"),
+]

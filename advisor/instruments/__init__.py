@@ -132,7 +132,9 @@ class Instrument(Row):
             risk_profile.Item(
                 code=item.code,
                 block=item.block,
-                options={o.code: risk_profile.Option(score=o.score, facts=frozenset(o.facts), stated_loss=o.stated_loss) for o in item.options},
+                options={
+                    o.code: risk_profile.Option(score=o.score, facts=frozenset(o.facts), stated_loss=o.stated_loss) for o in item.options
+                },
             )
             for item in self.items
         )

@@ -1,6 +1,6 @@
 from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
 from advisor.models.assessment import Assessment, LevelChange
-from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, StaffMember
+from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
 
 __all__ = [
     "Account",
@@ -13,6 +13,7 @@ __all__ = [
     "GoalEvent",
     "Household",
     "Investor",
+    "Level",
     "LevelChange",
     "Override",
     "OverrideEvent",

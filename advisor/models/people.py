@@ -219,6 +219,8 @@ class Goal(models.Model):
     target_minor = models.BigIntegerField(_("amount wanted"), null=True, blank=True)
     target_date = models.DateField(_("by when"))
     made_at = models.DateTimeField(default=timezone.now)
+    # From the form that made it: the same form sent twice makes one goal.
+    request_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
 
     objects = PersonQuerySet.as_manager()
     investor_path = "account__investor"

@@ -1,8 +1,33 @@
 """The public names of advisor's services, gathered from one module a noun."""
 
+from advisor.services.assessments import BulkAssessment, assess_in_bulk, complete_assessment, save_answer, start_assessment
+from advisor.services.goals import GoalError, GoalRequest, add_goal, change_goal
+from advisor.services.levels import lower_level
+from advisor.services.overrides import check_fund, check_override, expire_overrides, make_override, withdraw_override
+from advisor.services.people import give_consent, give_consents, register_investor, set_preference, switch_recommendations
 from advisor.services.queue import close_task, open_task
 
 __all__ = [
+    "BulkAssessment",
+    "GoalError",
+    "GoalRequest",
+    "add_goal",
+    "assess_in_bulk",
+    "change_goal",
+    "check_fund",
+    "check_override",
     "close_task",
+    "complete_assessment",
+    "expire_overrides",
+    "give_consent",
+    "give_consents",
+    "lower_level",
+    "make_override",
     "open_task",
+    "register_investor",
+    "save_answer",
+    "set_preference",
+    "start_assessment",
+    "switch_recommendations",
+    "withdraw_override",
 ]

@@ -1,0 +1,129 @@
+"""Types, ranges and units of what people type; what may be is decided by the services."""
+
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from advisor.models import Consent, Goal
+from advisor.selectors.assessments import QuestionPage
+from advisor.services import GoalError, GoalRequest
+from advisor.services.goals import check_goal
+from portfolios.money import from_minor, to_minor
+
+
+class ConsentsForm(forms.Form):
+    """Three separate questions, none ticked for anybody."""
+
+    terms = forms.BooleanField(
+        label=gettext_lazy("I have read the terms of service and agree to them"),
+        error_messages={"required": gettext_lazy("We can only advise you if you agree to the terms of service.")},
+    )
+    profiling = forms.BooleanField(
+        label=gettext_lazy("You may look at how I buy and sell, so that the advice fits what I really do"), required=False
+    )
+    marketing = forms.BooleanField(label=gettext_lazy("You may send me suggestions and news"), required=False)
+
+    @property
+    def given(self) -> dict[str, bool]:
+        return {purpose: self.cleaned_data[purpose] for purpose in Consent.Purpose.values}
+
+
+class PreferenceForm(forms.Form):
+    """One switch at a time: which, and whether it is on."""
+
+    switch = forms.ChoiceField(choices=[(value, value) for value in ("profiling", "marketing", "recommendations")])
+    is_on = forms.TypedChoiceField(choices=[("1", "1"), ("0", "0")], coerce=lambda value: value == "1")
+
+
+class GoalForm(forms.Form):
+    kind = forms.ChoiceField(label=gettext_lazy("What is it for?"), choices=Goal.Kind.choices, widget=forms.RadioSelect)
+    name = forms.CharField(label=gettext_lazy("What do you call it?"), max_length=60, required=False)
+    amount = forms.DecimalField(
+        label=gettext_lazy("How much would you invest now, in yuan?"),
+        max_digits=14,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "min": "100", "step": "any", "autocomplete": "off"}),
+    )
+    target_date = forms.DateField(
+        label=gettext_lazy("When will you need it?"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, goal: Goal | None = None, **kwargs: Any) -> None:
+        shown: dict[str, Any] = {"key": uuid.uuid4(), "target_date": timezone.localdate() + timedelta(days=round(365.25 * 10))}
+        if goal:
+            shown = {"kind": goal.kind, "name": goal.name, "amount": from_minor(goal.amount_minor), "target_date": goal.target_date}
+        super().__init__(*args, initial=shown, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                check_goal(self.request)
+            except GoalError as error:
+                field = "amount" if error.code.startswith("amount") else "target_date"
+                self.add_error(field, goal_sentence(error))
+        return cleaned
+
+    @property
+    def request(self) -> GoalRequest:
+        data = self.cleaned_data
+        name = data["name"].strip() or Goal.Kind(data["kind"]).label
+        return GoalRequest(str(name), data["kind"], to_minor(data["amount"]), data["target_date"])
+
+
+def goal_sentence(error: GoalError) -> str:
+    if error.code == "amount_too_small":
+        return _("The smallest amount is %(limit)s yuan.") % {"limit": f"{error.params['limit_minor'] // 100:,}"}
+    if error.code == "amount_too_large":
+        return _("The largest amount is %(limit)s yuan. For more, please talk to an advisor.") % {
+            "limit": f"{error.params['limit_minor'] // 100:,}"
+        }
+    if error.code == "date_not_in_future":
+        return _("Choose a day after today.")
+    return _("Choose a day within the next %(years)s years.") % {"years": error.params["years"]}
+
+
+class QuestionForm(forms.Form):
+    """Exactly one answer to exactly one question."""
+
+    KNOWN = {"csrfmiddlewaretoken", "answer", "shown_at"}
+
+    answer = forms.ChoiceField(
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Please choose one of the answers. Nothing has been saved for this question."),
+            "invalid_choice": gettext_lazy(
+                "That is not one of the answers to this question. Please choose again; nothing has been changed."
+            ),
+        },
+    )
+    shown_at = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, page: QuestionPage, **kwargs: Any) -> None:
+        super().__init__(*args, initial={"answer": page.chosen, "shown_at": int(time.time())}, **kwargs)
+        answer = self.fields["answer"]
+        assert isinstance(answer, forms.ChoiceField)
+        answer.choices = page.choices
+        answer.label = page.question
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        sent = self.data
+        if set(sent) - self.KNOWN or (hasattr(sent, "getlist") and len(sent.getlist("answer")) > 1):
+            raise ValidationError(
+                _("This page takes one answer to one question, and more was sent. Nothing has been changed; please choose again.")
+            )
+        return cleaned
+
+    @property
+    def seconds(self) -> int | None:
+        shown_at = self.cleaned_data.get("shown_at")
+        return int(time.time()) - shown_at if shown_at else None

@@ -1,0 +1,35 @@
+"""Who somebody is to us, and what they have agreed to."""
+
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from advisor.models import Consent, Goal, Investor
+
+
+def investor_of(user: Any) -> Investor | None:
+    """The signed-in person's own investor row."""
+    return Investor.objects.visible_to(user).filter(user_id=user.pk).select_related("user").first()
+
+
+def consents_of(investor: Investor) -> dict[str, Consent]:
+    """The consent row in force for each purpose that was ever answered."""
+    rows = Consent.objects.filter(investor=investor).order_by("at", "id")
+    return {row.purpose: row for row in rows}
+
+
+def has_consent(investor: Investor, purpose: str) -> bool:
+    """True when the latest answer to the purpose is a yes; nobody who was never asked has agreed."""
+    latest = Consent.objects.filter(investor=investor, purpose=purpose).order_by("-at", "-id").first()
+    return latest is not None and latest.is_given
+
+
+def investors_with_consent(purpose: str) -> QuerySet[Investor]:
+    """Everybody whose latest answer to the purpose is a yes."""
+    latest = Consent.objects.filter(investor=OuterRef("pk"), purpose=purpose).order_by("-at", "-id").values("is_given")[:1]
+    return Investor.objects.annotate(latest_consent=Subquery(latest)).filter(latest_consent=True)
+
+
+def goals_of(investor: Investor) -> QuerySet[Goal]:
+    """The person's goals, the newest first."""
+    return Goal.objects.filter(account__investor=investor).select_related("account").order_by("-pk")

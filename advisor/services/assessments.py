@@ -1,0 +1,160 @@
+"""The questionnaire: a draft that can be left and taken up again, and the level that a completed one gives."""
+
+from calendar import monthrange
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from advisor.instruments import Instrument, load_instrument
+from advisor.jurisdictions import advice_rules
+from advisor.kernels import risk_profile
+from advisor.models import Assessment, Goal, Investor, LevelChange
+
+MAX_SECONDS_AN_ITEM = 3600
+ROWS_A_BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class BulkAssessment:
+    """A finished sheet of answers of one investor, for simulated people and imports."""
+
+    investor_id: int
+    answers: Mapping[str, str]
+    amount_minor: int
+    completed_at: datetime
+
+
+def start_assessment(*, investor: Investor, amount_minor: int) -> Assessment:
+    """Return the open draft, or write a new one about this money; a draft left too long is set aside. Safe to repeat."""
+    rules = advice_rules().assessment
+    drafts = Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT)
+    drafts.filter(started_at__lt=timezone.now() - timedelta(days=rules.draft_days)).update(state=Assessment.State.ABANDONED)
+    if draft := drafts.first():
+        return draft
+    instrument = load_instrument(rules.instrument)
+    try:
+        with transaction.atomic():
+            return Assessment.objects.create(
+                investor=investor, instrument=instrument.key, instrument_sha256=instrument.sha256, amount_minor=amount_minor
+            )
+    except IntegrityError:  # another request started it in between
+        return drafts.get()
+
+
+@transaction.atomic
+def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int | None = None) -> Assessment:
+    """Write one answer into a draft, over an earlier one. Raises AnswerError for an unknown item or option, or
+    when the questionnaire is no longer open; nothing is written then. Safe to repeat."""
+    known = load_instrument(assessment.instrument).item(item)
+    if known is None:
+        raise risk_profile.AnswerError("unknown_item", items=[item])
+    if known.option(option) is None:
+        raise risk_profile.AnswerError("unknown_option", items=[item])
+    # The row's lock keeps two tabs from losing each other's answers.
+    draft = Assessment.objects.select_for_update().filter(pk=assessment.pk, state=Assessment.State.DRAFT).first()
+    if draft is None:
+        raise risk_profile.AnswerError("closed", items=[item])
+    draft.answers[item] = option
+    if seconds is not None:
+        draft.seconds[item] = max(0, min(seconds, MAX_SECONDS_AN_ITEM))
+    draft.save(update_fields=["answers", "seconds"])
+    return draft
+
+
+def complete_assessment(*, assessment: Assessment, actor: Any = None) -> Assessment:
+    """Score a draft once and write its numbers, the level in force and why, then ask for the proposals of goals that
+    have none. Raises AnswerError while an answer is missing. Safe to repeat."""
+    with transaction.atomic():
+        investor = Investor.objects.select_for_update().get(pk=assessment.investor_id)
+        row = Assessment.objects.select_for_update().get(pk=assessment.pk)
+        if row.state == Assessment.State.DRAFT:
+            now = timezone.now()
+            _score_into(row, now)
+            row.save()
+            valid_until = valid_until_from(now)
+            LevelChange.objects.create(
+                investor=investor,
+                from_level=investor.level,
+                to_level=row.level,
+                assessment=row,
+                actor=actor,
+                why="assessment completed",
+                at=now,
+            )
+            Investor.objects.filter(pk=investor.pk).update(level=row.level, level_valid_until=valid_until)
+    if row.state == Assessment.State.COMPLETED:
+        _request_missing_proposals(row.investor_id, actor)
+    return row
+
+
+def _request_missing_proposals(investor_id: int, actor: Any) -> None:
+    from advisor.services import request_proposal  # the package gathers this module too
+
+    for goal in Goal.objects.filter(account__investor_id=investor_id, portfolio__isnull=True, proposals__isnull=True).order_by("pk"):
+        request_proposal(goal=goal, actor=actor)
+
+
+def assess_in_bulk(*, sheets: Iterable[BulkAssessment]) -> int:
+    """Write completed assessments, level changes and levels in force in blocks; returns how many. Not safe to repeat:
+    every sheet is one more attempt. Asks for no proposals."""
+    instrument = load_instrument(advice_rules().assessment.instrument)
+    rows = [_completed(instrument, sheet) for sheet in sorted(sheets, key=lambda sheet: sheet.completed_at)]
+    levels = dict(Investor.objects.filter(pk__in={row.investor_id for row in rows}).values_list("pk", "level"))
+    for start in range(0, len(rows), ROWS_A_BLOCK):
+        _write_block(rows[start : start + ROWS_A_BLOCK], levels)
+    return len(rows)
+
+
+def valid_until_from(completed_at: datetime) -> date:
+    """The last day on which a level given at this time is valid: the same day of the month, `validity_months` later."""
+    day = timezone.localdate(completed_at)
+    months = day.month - 1 + advice_rules().assessment.validity_months
+    year, month = day.year + months // 12, months % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def _score_into(row: Assessment, completed_at: datetime) -> None:
+    instrument = load_instrument(row.instrument)
+    profile = risk_profile.score(row.answers, instrument.for_scoring, advice_rules().for_scoring)
+    row.tolerance, row.capacity, row.score = profile.blend.tolerance, profile.blend.capacity, profile.blend.score
+    row.raw_level, row.level, row.stated_loss = profile.blend.raw_level, profile.level, profile.stated_loss
+    row.working = profile.as_json() | {"rules": advice_rules().version}
+    row.state, row.completed_at = Assessment.State.COMPLETED, completed_at
+
+
+def _completed(instrument: Instrument, sheet: BulkAssessment) -> Assessment:
+    row = Assessment(
+        investor_id=sheet.investor_id,
+        instrument=instrument.key,
+        instrument_sha256=instrument.sha256,
+        answers=dict(sheet.answers),
+        amount_minor=sheet.amount_minor,
+        started_at=sheet.completed_at,
+    )
+    _score_into(row, sheet.completed_at)
+    return row
+
+
+def _write_block(rows: list[Assessment], levels: dict[int, int | None]) -> None:
+    changes, investors = [], {}
+    with transaction.atomic():
+        for row in Assessment.objects.bulk_create(rows):
+            changes.append(
+                LevelChange(
+                    investor_id=row.investor_id,
+                    from_level=levels[row.investor_id],
+                    to_level=row.level,
+                    assessment=row,
+                    why="assessment completed",
+                    at=row.completed_at,
+                )
+            )
+            levels[row.investor_id] = row.level
+            valid_until = valid_until_from(row.completed_at) if row.completed_at else None
+            investors[row.investor_id] = Investor(pk=row.investor_id, level=row.level, level_valid_until=valid_until)
+        LevelChange.objects.bulk_create(changes)
+        Investor.objects.bulk_update(investors.values(), ["level", "level_valid_until"])

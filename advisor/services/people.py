@@ -1,0 +1,70 @@
+"""Investors, what they agree to, and whether they wish to see recommendations."""
+
+import secrets
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from advisor.jurisdictions import advice_rules
+from advisor.models import Branch, Consent, Household, Investor
+from identity.roles import Role
+from identity.services import give_role
+
+# No letters or digits that are mistaken for one another: a pseudonym is read out on the telephone.
+PSEUDONYM_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+
+
+def new_pseudonym() -> str:
+    return "P" + "".join(secrets.choice(PSEUDONYM_LETTERS) for _ in range(10))
+
+
+def register_investor(*, user: Any) -> Investor:
+    """Write the signed-in person as an investor: role, own household in the online branch, pseudonym. Safe to repeat."""
+    found = Investor.objects.filter(user=user).first()
+    if found:
+        return found
+    try:
+        with transaction.atomic():
+            give_role(user=user, role=Role.INVESTOR)
+            branch, _ = Branch.objects.get_or_create(name=advice_rules().online_branch)
+            household = Household.objects.create(name=str(user)[:80], branch=branch)
+            return Investor.objects.create(user=user, household=household, pseudonym=new_pseudonym())
+    except IntegrityError:  # another request registered the same person in between
+        return Investor.objects.get(user=user)
+
+
+@transaction.atomic
+def give_consent(*, investor: Investor, purpose: str, is_given: bool, source: str) -> Consent:
+    """Write a dated yes or no to one purpose, unless it is what already holds; nobody's silence is a yes. Safe to repeat."""
+    Investor.objects.select_for_update().get(pk=investor.pk)
+    latest = Consent.objects.filter(investor=investor, purpose=purpose).order_by("-at", "-id").first()
+    if latest and latest.is_given == is_given:
+        return latest
+    return Consent.objects.create(investor=investor, purpose=purpose, is_given=is_given, source=source)
+
+
+def give_consents(*, user: Any, given: dict[str, bool], source: str) -> Investor:
+    """Register the person if need be and write each purpose's answer, all or none. Safe to repeat."""
+    with transaction.atomic():
+        investor = register_investor(user=user)
+        for purpose, is_given in given.items():
+            give_consent(investor=investor, purpose=purpose, is_given=is_given, source=source)
+    return investor
+
+
+def switch_recommendations(*, investor: Investor, is_on: bool) -> None:
+    """Write since when the person wants no recommendations, or that they want them again. Safe to repeat."""
+    rows = Investor.objects.filter(pk=investor.pk)
+    if is_on:
+        rows.update(recommendations_off_at=None)
+    else:
+        rows.filter(recommendations_off_at__isnull=True).update(recommendations_off_at=timezone.now())
+
+
+def set_preference(*, investor: Investor, switch: str, is_on: bool) -> None:
+    """Write one switch of the preferences page: profiling, marketing or recommendations. Safe to repeat."""
+    if switch == "recommendations":
+        switch_recommendations(investor=investor, is_on=is_on)
+    else:
+        give_consent(investor=investor, purpose=switch, is_given=is_on, source="preferences")
