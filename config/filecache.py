@@ -17,12 +17,12 @@ class AtomicFileCache(FileBasedCache):
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         if self.has_key(key, version):  # removes the file if it has expired
             return False
-        target = Path(self._key_to_file(key, version))
+        target = Path(self._key_to_file(key, version))  # type: ignore[attr-defined]
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_name(f"{uuid.uuid4().hex}.adding")
         try:
             with aside.open("wb") as file:
-                self._write_content(file, timeout, value)
+                self._write_content(file, timeout, value)  # type: ignore[attr-defined]
             os.link(aside, target)
         except FileExistsError:
             return False

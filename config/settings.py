@@ -7,6 +7,7 @@ everything under var/. A production deployment names its servers by variables; d
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONCE, NONE, SELF
@@ -33,7 +34,7 @@ BASE_URL, BASE_HOST, BASE_PORT = env.base_url("http://127.0.0.1:8000")
 IS_HTTPS = BASE_URL.startswith("https://")
 if IS_DEMO and BASE_HOST not in env.LOOPBACK and not env.flag("DEMO_PUBLIC"):
     env.refuse("BASE_URL", f"a demo answers on this machine only, not on {BASE_HOST}. Set DEMO_PUBLIC=1 if it may be seen.")
-BIND = env.text("BIND", "127.0.0.1" if IS_DEMO else "0.0.0.0")
+BIND = env.text("BIND", "127.0.0.1" if IS_DEMO else "0.0.0.0")  # noqa: S104  licensed only, behind a proxy
 if IS_DEMO and BIND not in env.LOOPBACK and not env.flag("DEMO_PUBLIC"):
     env.refuse("BIND", f"a demo binds 127.0.0.1, not {BIND}. Set DEMO_PUBLIC=1 if it may be seen.")
 DEBUG = env.flag("DEBUG")
@@ -134,7 +135,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL:
-    CACHES = {
+    CACHES: dict[str, Any] = {
         "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.url("REDIS_URL", "", {"redis", "rediss"})}
     }
 else:
