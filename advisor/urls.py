@@ -1,6 +1,6 @@
 from django.urls import path
 
-from advisor.views import onboarding, preferences
+from advisor.views import funds, onboarding, orders, preferences
 from advisor.views.home import home
 
 urlpatterns = [
@@ -13,4 +13,8 @@ urlpatterns = [
     path("start/check/", onboarding.check_answers, name="onboarding_check"),
     path("start/result/", onboarding.result, name="onboarding_result"),
     path("preferences/", preferences.preferences, name="preferences"),
+    # Funds and own orders
+    path("funds/", funds.fund_list, name="fund_list"),
+    path("funds/<str:code>/", funds.fund, name="fund"),
+    path("orders/", orders.order_list, name="order_list"),
 ]

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-MICRO_PER_UNIT = 1_000_000
-BPS_PER_UNIT = 10_000
+from portfolios.money import BPS_PER_UNIT, MICRO_PER_UNIT, divide_half_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,6 @@ class Redemption:
     gross_minor: int
     fee_minor: int
     cost_minor: int
-
-
-def _half_up(numerator: int, denominator: int) -> int:
-    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def take_oldest(lots: Sequence[Lot], units_centi: int) -> tuple[list[Lot], list[Lot]]:
@@ -81,7 +76,7 @@ def redeem(taken: Sequence[Lot], nav_micro: int, on: date, steps: Sequence[FeeSt
     units = gross = fee = 0
     for lot in taken:
         units += lot.units_centi
-        part = _half_up(units * nav_micro, MICRO_PER_UNIT) - gross
+        part = divide_half_up(units * nav_micro, MICRO_PER_UNIT) - gross
         gross += part
-        fee += _half_up(part * fee_rate_bps((on - lot.date).days, steps), BPS_PER_UNIT)
+        fee += divide_half_up(part * fee_rate_bps((on - lot.date).days, steps), BPS_PER_UNIT)
     return Redemption(gross, fee, sum(lot.cost_minor for lot in taken))

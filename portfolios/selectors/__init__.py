@@ -1,19 +1,41 @@
 """The public names of portfolios's selectors, gathered from one module a noun."""
 
+from portfolios.selectors.funds import (
+    FundQuery,
+    PublishedHistory,
+    category_of,
+    class_name,
+    find_funds,
+    published_history,
+    redemption_fees,
+    settlement_lag,
+)
 from portfolios.selectors.history import growth_of, load_history, nav_on, return_matrix
+from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
 
 __all__ = [
+    "FundQuery",
     "PortfolioTotals",
     "Position",
+    "PublishedHistory",
     "advice_moments",
+    "category_of",
+    "class_name",
     "current_pool",
+    "find_funds",
     "growth_of",
     "load_history",
     "nav_on",
+    "orders_of",
     "portfolio_totals",
     "positions",
+    "published_history",
+    "redemption_fees",
     "return_matrix",
+    "settlement_lag",
+    "steps_of",
     "weights_risk",
+    "why_not",
 ]

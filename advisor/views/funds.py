@@ -1,0 +1,85 @@
+"""Funds: found, and read about. Whoever looks, the facts are the same; what may be listed depends on the level."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext_lazy as _
+
+from advisor.selectors.fund_pages import fund_view, listed_funds
+from portfolios import charts, selectors
+from portfolios.jurisdictions import jurisdiction
+from portfolios.models import Fund
+from portfolios.selectors import FundQuery
+
+FUNDS_A_PAGE = 25
+SORT_CHOICES = [
+    ("grade", _("Lowest grade first")),
+    ("-grade", _("Highest grade first")),
+    ("fee", _("Lowest yearly fees first")),
+    ("purchase", _("Lowest purchase fee first")),
+    ("age", _("Longest history first")),
+    ("name", _("By code")),
+]
+
+
+def class_choices() -> list[tuple[str, Any]]:
+    used = dict.fromkeys(row.asset_class for row in jurisdiction().categories.values())
+    return [("", _("All classes")), *((code, selectors.class_name(code)) for code in used)]
+
+
+class FundFilterForm(forms.Form):
+    q = forms.CharField(label=_("Code or name"), required=False, max_length=80)
+    asset_class = forms.ChoiceField(label=_("Class"), required=False, choices=class_choices)
+    grade = forms.TypedChoiceField(
+        label=_("Risk grade"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", _("All grades")), *((grade, f"R{grade}") for grade in range(1, 6))],
+    )
+    sort = forms.ChoiceField(label=_("Order"), required=False, choices=SORT_CHOICES)
+
+    def query(self) -> FundQuery:
+        """What was asked; a field that makes no sense is as if it had been left empty."""
+        self.is_valid()
+        asked = self.cleaned_data
+        return FundQuery(asked.get("q") or "", asked.get("asset_class") or "", asked.get("grade"), asked.get("sort") or "grade")
+
+
+@login_required
+def fund_list(request: HttpRequest) -> HttpResponse:
+    view = fund_view(request.user)
+    form = FundFilterForm(request.GET)
+    query = form.query()
+    page = Paginator(listed_funds(view, query), FUNDS_A_PAGE).get_page(request.GET.get("page"))
+    rows = [{"fund": fund, "class_name": selectors.class_name(fund.asset_class), "mark": view.mark(fund)} for fund in page]
+    return render(
+        request,
+        "advisor/fund_list_page.html",
+        {"form": form, "query": query, "page_obj": page, "rows": rows, "view": view, "is_filtered": bool(request.GET)},
+    )
+
+
+@login_required
+def fund(request: HttpRequest, code: str) -> HttpResponse:
+    found = get_object_or_404(Fund, code=code.replace("\x00", ""))  # which PostgreSQL refuses to look for
+    view = fund_view(request.user)
+    history = selectors.published_history(found) if view.is_known else None
+    context = {
+        "fund": found,
+        "view": view,
+        "mark": view.mark(found),
+        "category": selectors.category_of(found),
+        "class_name": selectors.class_name(found.asset_class),
+        "lag": selectors.settlement_lag(found),
+        "redemption_fees": selectors.redemption_fees(found),
+        "history": history,
+    }
+    if history is not None:
+        context["figure"] = charts.growth_figure(history.growth, name=found.name, asset_class=found.asset_class)
+        context["rows"] = charts.growth_rows(history.growth)
+    return render(request, "advisor/fund_page.html", context)

@@ -1,0 +1,18 @@
+"""A person's own orders, each with its four steps."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from advisor.selectors.own_orders import own_orders
+from portfolios.selectors import steps_of, why_not
+
+ORDERS_A_PAGE = 20
+
+
+@login_required
+def order_list(request: HttpRequest) -> HttpResponse:
+    page = Paginator(own_orders(request.user), ORDERS_A_PAGE).get_page(request.GET.get("page"))
+    rows = [{"order": order, "steps": steps_of(order), "why_not": why_not(order)} for order in page]
+    return render(request, "advisor/order_list_page.html", {"page_obj": page, "rows": rows})
