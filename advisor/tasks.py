@@ -1,1 +1,19 @@
 """One line over a service each: the row is the truth, the message only a doorbell."""
+
+from celery import shared_task
+
+from advisor import services
+from advisor.models import Proposal
+from config.jobs import only_one, sweep
+
+
+@shared_task(name="advisor.execute_proposal", queue="now", time_limit=300)
+def execute_proposal_task(pk: int) -> None:
+    services.execute_proposal(pk)
+
+
+@shared_task(name="advisor.sweep", queue="now", time_limit=60)
+def sweep_task() -> None:
+    with only_one("advisor-sweep", seconds=30) as is_mine:
+        if is_mine:
+            sweep(Proposal, execute_proposal_task)

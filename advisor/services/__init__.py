@@ -1,23 +1,30 @@
 """The public names of advisor's services, gathered from one module a noun."""
 
+from advisor.services.acceptance import accept_proposal, check_acceptable
 from advisor.services.assessments import BulkAssessment, assess_in_bulk, complete_assessment, save_answer, start_assessment
 from advisor.services.goals import GoalError, GoalRequest, add_goal, change_goal
 from advisor.services.levels import lower_level
 from advisor.services.overrides import check_fund, check_override, expire_overrides, make_override, withdraw_override
 from advisor.services.people import give_consent, give_consents, register_investor, set_preference, switch_recommendations
+from advisor.services.proposals import execute_proposal, request_proposal
 from advisor.services.queue import close_task, open_task
+from advisor.services.suitability import clear
 
 __all__ = [
     "BulkAssessment",
     "GoalError",
     "GoalRequest",
+    "accept_proposal",
     "add_goal",
     "assess_in_bulk",
     "change_goal",
+    "check_acceptable",
     "check_fund",
     "check_override",
+    "clear",
     "close_task",
     "complete_assessment",
+    "execute_proposal",
     "expire_overrides",
     "give_consent",
     "give_consents",
@@ -25,6 +32,7 @@ __all__ = [
     "make_override",
     "open_task",
     "register_investor",
+    "request_proposal",
     "save_answer",
     "set_preference",
     "start_assessment",

@@ -1,0 +1,205 @@
+"""Proposals: asked for with frozen inputs, worked out by a claimed job, replaced by newer ones."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from advisor.errors import Refused
+from advisor.kernels.amounts import order_amounts
+from advisor.kernels.suitability import Verdict, decide
+from advisor.models import Assessment, Goal, Proposal, ProposalEvent
+from advisor.selectors.suitability import level_for_goal
+from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
+from portfolios import selectors as portfolio_selectors
+from portfolios import services as portfolio_services
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import DataError, InfeasibleError, KernelError
+from portfolios.kernels.types import AdviceSolution
+from portfolios.models import Fund, Pool
+from portfolios.money import BPS_PER_UNIT, split_purchase
+
+TASK = "advisor.execute_proposal"
+LEASE_SECONDS = 120
+MONEY_MARKET = "money_market"
+GROWTH_POINTS = 261  # one a week over five years is as fine as the chart can show
+OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
+
+
+def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
+    """Write a queued proposal with its inputs frozen and ring the worker; the same inputs again return the one there is.
+
+    Raises Refused without a level in force or without a pool; then nothing is written.
+    """
+    inputs, assessment = _freeze_inputs(goal)
+    sha256 = hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    same = Proposal.objects.filter(goal=goal, inputs_sha256=sha256)
+    with transaction.atomic():
+        found = same.filter(status__in=OPEN).first() or same.filter(state__in=[Proposal.State.READY, Proposal.State.INFEASIBLE]).first()
+        if found is not None:
+            return found
+        try:
+            with transaction.atomic():
+                proposal = Proposal.objects.create(
+                    goal=goal, assessment=assessment, level=inputs["level"], inputs=inputs, inputs_sha256=sha256
+                )
+        except IntegrityError:  # the other of two clicks was quicker
+            return same.get(status__in=OPEN)
+        ProposalEvent.objects.create(proposal=proposal, to_state=Proposal.State.WORKING, actor=actor)
+        ring_by_name(TASK, proposal.pk, queue="now")
+    return proposal
+
+
+def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
+    investor = goal.account.investor
+    level = level_for_goal(investor, goal)
+    if level is None:
+        raise Refused("no_level" if investor.level is None else "level_expired")
+    completed = Assessment.objects.filter(investor=investor, state=Assessment.State.COMPLETED)
+    assessment = completed.order_by("-completed_at", "-pk").first()
+    if assessment is None:
+        raise Refused("no_level")
+    pool = Pool.objects.filter(is_current=True).first()
+    data_date = pool and pool.funds.aggregate(last=Max("last_nav_date"))["last"]
+    if pool is None or data_date is None:
+        raise Refused("no_pool")
+    amount_minor, funding = _money_of(goal)
+    inputs = {
+        "goal": goal.pk,
+        "assessment": assessment.pk,
+        "person_level": investor.level,
+        "level": level,
+        "stated_loss": assessment.stated_loss,
+        "horizon_years": round(goal.horizon_years(), 2),
+        "amount_minor": amount_minor,
+        "funding": funding,
+        "pool": pool.pk,
+        "data_date": data_date.isoformat(),
+        "rules": jurisdiction().version,
+    }
+    return inputs, assessment
+
+
+def _money_of(goal: Goal) -> tuple[int, str]:
+    """What a proposal is worked out for: the first payment, the cash that waits, or - to look at only - all there is."""
+    if goal.portfolio_id is None:
+        return goal.amount_minor, "deposit"
+    totals = portfolio_selectors.portfolio_totals([goal.portfolio_id])[goal.portfolio_id]
+    if totals.cash_minor >= jurisdiction().min_purchase_minor:
+        return totals.cash_minor, "cash"
+    return totals.total_minor or goal.amount_minor, "none"
+
+
+def execute_proposal(pk: int) -> bool:
+    """Claim a proposal, work it out and write its result and state; False when it is somebody else's. Safe to repeat."""
+    token = claim_job(Proposal, pk, lease_seconds=LEASE_SECONDS)
+    if token is None:
+        return False
+    proposal = Proposal.objects.select_related("goal__account__investor").get(pk=pk)
+    try:
+        fields = {"state": Proposal.State.READY, "result": _work_out(proposal)}
+    except InfeasibleError as error:
+        fields = {"state": Proposal.State.INFEASIBLE, "error": _as_data(error)}
+    except (KernelError, Refused) as error:
+        return fail_job(Proposal, pk, token, _as_data(error))
+    with transaction.atomic():
+        if not finish_job(Proposal, pk, token, **fields):
+            return False
+        _enter(proposal, fields["state"])
+    return True
+
+
+def _as_data(error: KernelError | Refused) -> dict[str, Any]:
+    return {"code": error.code, "params": json.loads(json.dumps(error.params, default=str))}
+
+
+def _enter(proposal: Proposal, state: str) -> None:
+    """Write the event of a proposal's end, and replace what is older than the newest ready one of its goal."""
+    ProposalEvent.objects.create(proposal=proposal, to_state=state)
+    if state != Proposal.State.READY:
+        return
+    ready = Proposal.objects.filter(goal=proposal.goal_id, state=Proposal.State.READY).order_by("-pk")
+    for pk in list(ready.values_list("pk", flat=True))[1:]:
+        if Proposal.objects.filter(pk=pk, state=Proposal.State.READY).update(state=Proposal.State.SUPERSEDED):
+            ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, why="a newer proposal is ready")
+
+
+def _work_out(proposal: Proposal) -> dict[str, Any]:
+    inputs = proposal.inputs
+    investor = proposal.goal.account.investor
+    level = level_for_goal(investor, proposal.goal)
+    if level is None:
+        raise Refused("level_expired")
+    if level < proposal.level:
+        raise Refused("level_fell", level=level)
+    solution = portfolio_services.solve_advice(
+        level=proposal.level, horizon_years=inputs["horizon_years"], stated_loss=inputs["stated_loss"]
+    )
+    funds = Fund.objects.in_bulk(sorted(solution.weights), field_name="code")
+    _check_funds(proposal.level, solution, funds)
+    amounts = _amounts(inputs["amount_minor"], solution, funds)
+    return solution.as_json() | _in_money(inputs["amount_minor"], amounts, solution, funds) | {"growth": _growth(solution)}
+
+
+def _check_funds(level: int, solution: AdviceSolution, funds: dict[str, Fund]) -> None:
+    """Ask the gate about every fund once more: what a solver returns is not a recommendation yet."""
+    for code in solution.weights:
+        fund = funds.get(code)
+        if fund is None:
+            raise DataError("unknown_fund", fund=code)
+        decision = decide(level, fund.risk_grade, fund.asset_class, jurisdiction().levels)
+        if decision.verdict != Verdict.RECOMMEND or not fund.is_open:
+            raise DataError("fund_not_suitable", fund=code, grade=fund.risk_grade, level=level)
+
+
+def _amounts(amount_minor: int, solution: AdviceSolution, funds: dict[str, Fund]) -> dict[str, int]:
+    """Orders in minor units; what is too small for one goes to the money-market fund, within its cap."""
+    limits, smallest = jurisdiction().advice, jurisdiction().min_purchase_minor
+    is_money = {code: fund.asset_class == MONEY_MARKET for code, fund in funds.items()}
+    held = [code for code, weight in solution.weights.items() if weight > 0]
+    residual = min(held, key=lambda code: (not is_money[code], funds[code].risk_grade, -solution.weights[code], code))
+    amounts = order_amounts(amount_minor, solution.weights, smallest_minor=smallest, residual_code=residual)
+    cap = limits.money_fund_cap if is_money[residual] else limits.fund_cap
+    most = max(cap, solution.weights[residual]) * amount_minor + 1
+    if not amounts or amounts.get(residual, 0) > most:
+        least = min(solution.weights[code] for code in held)
+        raise InfeasibleError("amount_too_small", amount_minor=amount_minor, enough_minor=int(smallest / least) + 1)
+    return amounts
+
+
+def _in_money(amount_minor: int, amounts: dict[str, int], solution: AdviceSolution, funds: dict[str, Fund]) -> dict[str, Any]:
+    """The three figures of the first screen in minor units, and each order's fee by outside deduction."""
+    fees = {code: split_purchase(part, funds[code].purchase_fee_bps, 1_000_000)[0] for code, part in amounts.items()}
+    yearly = sum(part * funds[code].annual_fee_bps for code, part in amounts.items())
+    return {
+        "amounts": amounts,
+        "fees": fees,
+        "amount_minor": amount_minor,
+        "bad_year_minor": max(0, round(solution.cvar * amount_minor)),
+        "annual_cost_minor": round(yearly / BPS_PER_UNIT),
+        "purchase_cost_minor": sum(fees.values()),
+    }
+
+
+def _growth(solution: AdviceSolution) -> dict[str, Any] | None:
+    """The past of these weights, rebalanced monthly, thinned to what a chart shows; None where there is none."""
+    last = date.fromisoformat(solution.data_date)
+    since = last.replace(year=last.year - jurisdiction().advice.history_years, day=1)
+    try:
+        past = portfolio_selectors.growth_of(solution.weights, since)
+    except DataError:
+        return None
+    if len(past.dates) < 2:
+        return None
+    kept = np.unique(np.linspace(0, len(past.dates) - 1, min(GROWTH_POINTS, len(past.dates))).round().astype(int))
+    worst = int(np.argmin(past.drawdown))
+    kept = np.unique(np.append(kept, worst))
+    return {
+        "dates": [date.fromordinal(int(day)).isoformat() for day in past.dates[kept]],
+        "growth": [round(float(value), 5) for value in past.growth[kept]],
+        "drawdown": [round(float(value), 5) for value in past.drawdown[kept]],
+    }
