@@ -1,12 +1,19 @@
-"""The advisors' own admin site: pages made for the job, no auto-generated change form."""
+"""The advisors' own admin site: pages made for the job, no model registered, no auto-generated change form."""
 
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 
-from identity.roles import Role
+from advisor.rules import may_see_book
+from advisor.views import book, clients, overrides
 
 
 class AdvisorSite(AdminSite):
@@ -15,8 +22,30 @@ class AdvisorSite(AdminSite):
     enable_nav_sidebar = False
 
     def has_permission(self, request: HttpRequest) -> bool:
-        user: Any = request.user
-        return user.is_active and user.is_authenticated and (user.has_role(Role.ADVISOR) or user.has_role(Role.SUPERVISOR))
+        return may_see_book(request.user)
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Send strangers to the product's own sign-in, and refuse the signed-in without offering another password form."""
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not self.has_permission(request):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return update_wrapper(inner if cacheable else never_cache(inner), view)
+
+    def get_urls(self) -> list[Any]:
+        """Only pages made here: the stock site's password, catalogue, shortcut and list addresses do not exist."""
+        return [
+            path("", self.admin_view(book.book_page), name="index"),
+            path("clients/<int:pk>/", self.admin_view(clients.client), name="client"),
+            path("clients/<int:pk>/level/", self.admin_view(clients.level), name="client_level"),
+            path("tasks/<int:pk>/done/", self.admin_view(clients.task_done), name="task_done"),
+            path("goals/<int:pk>/override/", self.admin_view(overrides.override), name="override"),
+            path("overrides/<int:pk>/withdraw/", self.admin_view(overrides.withdraw), name="override_withdraw"),
+        ]
 
 
 advisor_site = AdvisorSite(name="advisors")

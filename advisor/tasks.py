@@ -17,3 +17,10 @@ def sweep_task() -> None:
     with only_one("advisor-sweep", seconds=30) as is_mine:
         if is_mine:
             sweep(Proposal, execute_proposal_task)
+
+
+@shared_task(name="advisor.expire_overrides", queue="bulk", time_limit=600)
+def expire_overrides_task() -> None:
+    with only_one("advisor-expire-overrides", seconds=600) as is_mine:
+        if is_mine:
+            services.expire_overrides()
