@@ -43,7 +43,7 @@
         hoverlabel: { bgcolor: token("--paper"), bordercolor: token("--line-strong"), font: { size: 13, color: token("--ink") }, align: "left" },
         xaxis: { ...axis, showgrid: false }, yaxis: axis,
       },
-      data: { bar: [{ marker: { line: { width: 0 } }, textfont: { size: 13 }, cliponaxis: false }], scatter: [{ line: { width: 2 } }] },
+      data: { bar: [{ marker: { line: { width: 0 } }, textfont: { size: 13 }, insidetextanchor: "start", textangle: 0, cliponaxis: false }], scatter: [{ line: { width: 2 }, cliponaxis: false }] },
     };
   }
 
@@ -118,17 +118,27 @@
       return;
     }
     figure.layout.showlegend = false;
-    const ends = lines.map((trace) => ({ trace, x: trace.x[trace.x.length - 1], y: trace.y[trace.y.length - 1] })).sort((a, b) => a.y - b.y);
+    const ends = lines.map((trace) => ({ trace, y: trace.y[trace.y.length - 1] })).sort((a, b) => a.y - b.y);
     const all = lines.flatMap((trace) => trace.y).filter(Number.isFinite);
     const gap = ((Math.max(...all) - Math.min(...all)) * 20) / (figure.layout.height - 60);
     let last = -Infinity;
-    const labels = ends.map(({ trace, x, y }) => {
+    const labels = ends.map(({ trace, y }) => {
       last = Math.max(y, last + gap);
-      return { x, y: last, text: trace.name, xanchor: "left", xshift: 6, showarrow: false, font: { color: (trace.line || {}).color } };
+      return { x: 1, xref: "paper", y: last, text: trace.name, xanchor: "left", xshift: 6, showarrow: false, font: { color: (trace.meta || {}).role === "other" ? token("--ink-muted") : (trace.line || {}).color } };
     });
     const longest = Math.max(...lines.map((trace) => [...trace.name].reduce((sum, letter) => sum + (letter > "⺀" ? 13 : 7), 0)));
     figure.layout.margin = { r: longest + 16, ...figure.layout.margin };
     figure.layout.annotations = [...(figure.layout.annotations || []), ...labels];
+  }
+
+  /* A vertical title costs width and is hard to read: it stands above its axis instead. */
+  function layTitleFlat(layout) {
+    const title = layout.yaxis?.title?.text ?? layout.yaxis?.title;
+    if (typeof title !== "string") return;
+    layout.yaxis = { ...layout.yaxis, title: undefined };
+    layout.margin = { t: 32, ...layout.margin };
+    const note = { text: title, xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 8, showarrow: false };
+    layout.annotations = [...(layout.annotations || []), { ...note, font: { color: token("--ink-muted") } }];
   }
 
   function prepare(figure, width) {
@@ -142,12 +152,13 @@
     if (bars.length) {
       layout.hovermode ??= "closest";
       layout.xaxis = { showgrid: true, ...layout.xaxis };
-      layout.yaxis = { showgrid: false, autorange: "reversed", ...layout.yaxis };
+      layout.yaxis = { showgrid: false, autorange: "reversed", tickmode: "linear", dtick: 1, ...layout.yaxis };
     } else if (figure.data.some(isLine)) {
       layout.hovermode ??= "x unified";
     }
     figure.data.forEach(paint);
     labelMoney(figure);
+    layTitleFlat(layout);
     nameLines(figure, width);
     if (layout.showlegend === undefined) layout.showlegend = figure.data.filter((trace) => trace.name && trace.showlegend !== false).length > 1 && !isLine(figure.data[0]);
     return figure;
