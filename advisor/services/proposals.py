@@ -141,8 +141,13 @@ def _work_out(proposal: Proposal) -> dict[str, Any]:
     )
     funds = Fund.objects.in_bulk(sorted(solution.weights), field_name="code")
     _check_funds(proposal.level, solution, funds)
-    amounts = _amounts(inputs["amount_minor"], solution, funds)
-    return solution.as_json() | _in_money(inputs["amount_minor"], amounts, solution, funds) | {"growth": _growth(solution)}
+    return result_of(solution, inputs["amount_minor"], funds)
+
+
+def result_of(solution: AdviceSolution, amount_minor: int, funds: dict[str, Fund], growth: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a proposal shows of a solution for this money: its figures, orders and fees, and the past of its weights."""
+    amounts = _amounts(amount_minor, solution, funds)
+    return solution.as_json() | _in_money(amount_minor, amounts, solution, funds) | {"growth": growth or _growth(solution)}
 
 
 def _check_funds(level: int, solution: AdviceSolution, funds: dict[str, Fund]) -> None:
