@@ -2,8 +2,9 @@
 
 from celery import shared_task
 
-from config.jobs import only_one
+from config.jobs import only_one, ring, sweep
 from marketing import services
+from marketing.models import Campaign, RecommenderRun
 
 
 @shared_task(name="marketing.request_training", queue="bulk")
@@ -21,3 +22,32 @@ def make_event_partitions_task() -> None:
     with only_one("make-event-partitions", seconds=600) as mine:
         if mine:
             services.make_event_partitions()
+
+
+@shared_task(name="marketing.refresh_dormancy", queue="bulk")
+def refresh_dormancy_task() -> None:
+    with only_one("refresh-dormancy", seconds=3600) as mine:
+        if mine:
+            services.refresh_dormancy()
+
+
+@shared_task(name="marketing.launch_campaign", queue="bulk")
+def launch_campaign_task(pk: int) -> None:
+    if services.execute_launch(pk):
+        ring(send_batch_task, pk)
+
+
+@shared_task(name="marketing.send_batch", queue="now")
+def send_batch_task(campaign_id: int) -> None:
+    if services.send_batch(campaign_id=campaign_id):
+        ring(send_batch_task, campaign_id)
+
+
+@shared_task(name="marketing.sweep", queue="now")
+def sweep_task() -> None:
+    with only_one("marketing-sweep", seconds=60) as mine:
+        if mine:
+            sweep(Campaign, launch_campaign_task)
+            sweep(RecommenderRun, execute_training_task)
+            for pk in services.tidy_campaigns():
+                ring(send_batch_task, pk)

@@ -1,6 +1,6 @@
 from marketing.models.campaigns import Campaign, CampaignEvent, CampaignStep, Delivery, InboxMessage
 from marketing.models.events import Event, EventKey
-from marketing.models.profiles import DormancyChange, Profile, Segment
+from marketing.models.profiles import Dormancy, DormancyChange, Profile, Segment
 from marketing.models.suggestions import RecommenderRun, Suggestion
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "CampaignEvent",
     "CampaignStep",
     "Delivery",
+    "Dormancy",
     "DormancyChange",
     "Event",
     "EventKey",

@@ -24,6 +24,16 @@ class Campaign(Job):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
+    class Launch(models.TextChoices):
+        IDLE = "idle", _("not launched")
+        QUEUED = "queued", _("queued")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    # A draft is no job yet: no worker may claim it and no sweeper may ring for it.
+    status = models.CharField(max_length=10, choices=Launch.choices, default=Launch.IDLE)
+    form_key = models.UUIDField(null=True, unique=True, editable=False)  # one form sent twice makes one campaign
     name = models.CharField(_("name"), max_length=80)
     segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="campaigns")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
@@ -118,7 +128,9 @@ class Delivery(models.Model):
         constraints = [models.UniqueConstraint(fields=["step", "channel", "investor"], name="delivery_once")]
         indexes = [
             models.Index(fields=["campaign", "status"], name="delivery_progress"),
-            models.Index(fields=["campaign", "id"], condition=Q(status="queued"), name="delivery_queue"),
+            models.Index(fields=["campaign", "channel", "id"], condition=Q(status="queued"), name="delivery_queue"),
+            models.Index(fields=["lease_until", "campaign"], condition=Q(claim__isnull=False), name="delivery_leases"),
+            models.Index(fields=["investor", "ended_at"], name="delivery_cap"),
         ]
 
 

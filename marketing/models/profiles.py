@@ -51,7 +51,11 @@ class DormancyChange(models.Model):
 class Segment(models.Model):
     """A named audience: a validated rule tree (marketing.kernels.segments), evaluated whenever it is asked for."""
 
+    class Builtin(models.TextChoices):
+        DORMANT_IDLE_CASH = "dormant_idle_cash", _("Dormant with idle cash")
+
     name = models.CharField(_("name"), max_length=80, unique=True)
+    builtin = models.CharField(max_length=30, choices=Builtin.choices, null=True, blank=True, unique=True, editable=False)
     rule = models.JSONField()
     version = models.PositiveIntegerField(default=1)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -65,4 +69,9 @@ class Segment(models.Model):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.name
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """The name as the marketer gave it; a built-in one is named in the reader's language."""
+        return str(self.Builtin(self.builtin).label) if self.builtin else self.name
