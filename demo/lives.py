@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from advisor.kernels.amounts import split_amount
 from demo.people import GoalPlan, Person, Persona
 from demo.tape import Tape
-from demo.trading import Book, split_by_weights
+from demo.trading import Book
 
 QUIET_SESSIONS = 4  # no orders at the very end: purchases settle within two, and later redemptions are not placed
 VALID_DAYS = 365
@@ -56,9 +57,10 @@ def live(life: Life, tape: Tape) -> Book:
 
 
 def _buy_proposal(book: Book, life: Life) -> None:
-    funds = sorted(life.weights)
-    for fund, amount_minor in zip(funds, split_by_weights(life.goal.amount_minor, [life.weights[f] for f in funds]), strict=True):
-        book.buy(life.start, fund, amount_minor, origin="proposal", level=life.standing.on(life.start))
+    column = {book.tape.codes[fund]: fund for fund in life.weights}
+    amounts = split_amount(life.goal.amount_minor, {code: life.weights[fund] for code, fund in column.items()})
+    for code, amount_minor in sorted(amounts.items()):
+        book.buy(life.start, column[code], amount_minor, origin="proposal", level=life.standing.on(life.start))
 
 
 def _last_purchase(book: Book, life: Life) -> int:
@@ -101,7 +103,9 @@ def _trade(book: Book, life: Life, rng: np.random.Generator) -> None:
             fund = liked[min(int(rng.exponential(2.0)), len(liked) - 1)]
             book.buy(day, fund, amount_minor, origin="investor", level=life.standing.on(day))
         elif gains := _gaining(book, day):
-            book.sell(day, gains[int(rng.integers(len(gains)))], float(rng.uniform(0.2, 0.6)), origin="investor", level=life.standing.on(day))
+            book.sell(
+                day, gains[int(rng.integers(len(gains)))], float(rng.uniform(0.2, 0.6)), origin="investor", level=life.standing.on(day)
+            )
 
 
 def _liked(tape: Tape, life: Life, rng: np.random.Generator) -> list[int]:
@@ -119,31 +123,35 @@ def _gaining(book: Book, day: int) -> list[int]:
 
 def _panic(book: Book, life: Life, rng: np.random.Generator) -> None:
     """Sells most of what is R3 or above in a fall; half come back months later, to less."""
-    for fall in [day for day in book.tape.falls if day > life.start + 10]:
+    calm_since = life.start + 10
+    for fall in book.tape.falls:
         day = fall + int(rng.integers(2, 40))
         share = float(rng.uniform(0.5, 1.0))
-        if day >= book.tape.last_day - QUIET_SESSIONS:
-            return
+        if fall < calm_since or day >= book.tape.last_day - QUIET_SESSIONS:
+            continue
+        calm_since = day
         for fund in sorted(book.held(day)):
             if book.tape.grades[fund] >= 3:
                 book.sell(day, fund, share, origin="investor", level=life.standing.on(day))
         back = day + int(rng.integers(60, 160))
         if rng.random() < 0.5 and back < _last_purchase(book, life):
+            calm_since = back
             book.settle(back)
-            liked = _liked(book.tape, life, rng)[:2]
-            for fund in liked:
+            for fund in _liked(book.tape, life, rng)[:2]:
                 book.buy(back, fund, book.cash_minor // 3, origin="investor", level=life.standing.on(back))
 
 
 def _sleep(book: Book, life: Life, rng: np.random.Generator) -> None:
-    """Does little, then nothing for most of a year: half leave money idle in cash, some sell a part before they go."""
+    """Does little, then nothing for most of a year: most leave money idle in cash, some sell a part before they go."""
     asleep_from = book.tape.last_day - DORMANT_FOR
-    if rng.random() < 0.5 and life.start + 5 < asleep_from:
-        book.deposit(int(rng.integers(life.start + 5, asleep_from)), max(100_000, life.goal.amount_minor // 100_000 * 20_000))
-    if rng.random() < 0.3 and life.start + 25 < asleep_from - 15:
-        day = int(rng.integers(life.start + 25, asleep_from - 15))
-        for fund in sorted(book.held(day))[:3]:
-            book.sell(day, fund, 0.5, origin="investor", level=life.standing.on(day))
+    if life.start + 30 >= asleep_from:
+        return
+    first, second = sorted(int(day) for day in rng.integers(life.start + 5, asleep_from, size=2))
+    if rng.random() < 0.3:
+        for fund in sorted(book.held(first))[:3]:
+            book.sell(first, fund, 0.5, origin="investor", level=life.standing.on(first))
+    if rng.random() < 0.75:
+        book.deposit(second, max(200_000, round(life.goal.amount_minor * float(rng.uniform(0.4, 1.0)) / 10_000) * 10_000))
 
 
 _HABITS: dict[Persona, Callable[[Book, Life, np.random.Generator], None]] = {

@@ -257,7 +257,7 @@ def choose_pool(funds: list[FundSpec], market: Market) -> list[PoolChoice]:
 
 def _ranked(funds: list[FundSpec], market: Market, columns: list[int], category: str) -> list[int]:
     """Sort a category's columns from best to worst."""
-    window = market.nav[-int(3 * 261) :, columns]
+    window = market.nav[-(3 * 261) :, columns]
     growth = np.diff(np.log(window), axis=0)
     mean, vol = np.nanmean(growth, axis=0) * DAYS_A_YEAR, np.nanstd(growth, axis=0) * np.sqrt(DAYS_A_YEAR)
     merit = mean if category == "money" else mean / vol

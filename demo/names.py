@@ -32,8 +32,9 @@ THEMES: dict[str, list[tuple[str, str, str]]] = {
         ("growth", "海外科技(QDII)", "Overseas Technology QDII"),
     ],
     "sector": [
-        ("health", "医药主题", "Health Theme"), ("technology", "科技主题", "Technology Theme"), ("consumer", "消费主题", "Consumer Theme"),
-        ("energy", "新能源主题", "New Energy Theme"), ("finance", "金融主题", "Finance Theme"), ("materials", "材料主题", "Materials Theme"),
+        ("health", "医药主题", "Health Theme"), ("technology", "科技主题", "Technology Theme"),
+        ("consumer", "消费主题", "Consumer Theme"), ("energy", "新能源主题", "New Energy Theme"),
+        ("finance", "金融主题", "Finance Theme"), ("materials", "材料主题", "Materials Theme"),
     ],
     "commodity": [("", "商品指数", "Commodity Index")],
 }  # fmt: skip

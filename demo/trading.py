@@ -5,7 +5,7 @@ written in the order in which they were booked, which is the order in which lots
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from demo.tape import Tape
@@ -52,6 +52,7 @@ class Book:
     trades: list[Trade] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
     _due: list[tuple[int, int, Callable[[], None]]] = field(default_factory=list)
+    _n_due: int = 0  # makes bookings of one day come in the order in which they were arranged
     _promised: dict[int, int] = field(default_factory=dict)  # units in redemptions that are not confirmed yet
 
     def settle(self, day: int) -> None:
@@ -122,18 +123,11 @@ class Book:
         return {fund: held for fund, held in sums.items() if held[0]}
 
     def _later(self, day: int, booking: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (day, len(self.movements) * 1_000 + len(self._due), booking))
+        self._n_due += 1
+        heapq.heappush(self._due, (day, self._n_due, booking))
 
     def _book(self, movement: Movement) -> None:
+        if self.movements and movement.day < self.movements[-1].day:
+            raise ValueError(f"a movement of session {movement.day} after one of session {self.movements[-1].day}")
         self.cash_minor += movement.cash_minor
         self.movements.append(movement)
-
-
-def split_by_weights(amount_minor: int, weights: Sequence[float]) -> list[int]:
-    """Split an amount to the cent by weights; the largest remainders get the last cents."""
-    exact = [amount_minor * weight / sum(weights) for weight in weights]
-    parts = [int(part) for part in exact]
-    by_remainder = sorted(range(len(parts)), key=lambda i: parts[i] - exact[i])
-    for i in by_remainder[: amount_minor - sum(parts)]:
-        parts[i] += 1
-    return parts

@@ -1,0 +1,91 @@
+"""Loading the whole simulated world, once."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from django.conf import settings
+from django.utils import timezone
+
+from demo.cast import Member, put_on_stage
+from demo.leads import lead_people
+from demo.logins import DEMO_LOGINS
+from demo.models import World
+from demo.people import make_people
+from demo.services.books import load_books
+from demo.services.erasing import erase_people
+from demo.services.market import extend_market, last_priced_day, load_market
+from demo.services.people import load_assessments, load_consents, load_goals, load_investors, load_staff
+from demo.services.proposals import load_proposals
+from demo.services.stage import Scenery, read_scenery
+from demo.services.visits import load_visits
+from identity.roles import Role
+from marketing.services import ensure_builtin_segments, refresh_dormancy
+
+Report = Callable[[str], object]
+MONTHS_OF_PEOPLE = 24.0
+
+
+class NotADemo(Exception):
+    """Simulated people must never enter a licensed deployment."""
+
+
+def load_demo_world(
+    *, n_investors: int = 2000, seed: int = 2026, n_funds: int = 600, years: int | None = None, report: Report | None = None
+) -> bool:
+    """Write the simulated market and people, and say True; a world that is there is only brought up to date, and False.
+
+    Safe to repeat: what an interrupted load left of its people is taken back first. Raises NotADemo in a licensed deployment.
+    """
+    if not settings.IS_DEMO:
+        raise NotADemo("The simulated world is for a demo. This deployment is licensed: DEPLOYMENT_MODE says so.")
+    say: Report = report or (lambda line: None)
+    world = World.objects.order_by("pk").first()
+    if world is not None and world.people_loaded_at:
+        n_days = extend_market(until=last_priced_day())
+        say(
+            f"The simulated world is there ({world.n_investors} investors, {world.n_funds} funds)."
+            + (f" {n_days} new NAVs." if n_days else "")
+        )
+        return False
+    if world is None:
+        world = World.objects.create(seed=seed, n_funds=n_funds, n_investors=n_investors, n_years=years)
+    started = monotonic()
+    if not world.market_loaded_at:
+        n_days = load_market(world, last_priced_day())
+        World.objects.filter(pk=world.pk).update(market_loaded_at=timezone.now())
+        say(f"  {monotonic() - started:5.1f} s  {world.n_funds} simulated funds, {n_days:,} NAVs")
+    if n_left := erase_people():
+        say(f"  {monotonic() - started:5.1f} s  taken back: {n_left} people of an interrupted load")
+    _load_people(world, lambda line: say(f"  {monotonic() - started:5.1f} s  {line}"))
+    World.objects.filter(pk=world.pk).update(people_loaded_at=timezone.now())
+    say(f"The simulated world is loaded, in {monotonic() - started:.0f} seconds.")
+    return True
+
+
+def _load_people(world: World, say: Report) -> None:
+    staff = load_staff()
+    say(f"{len(staff)} advisors, supervisors, marketers and administrators")
+    scenery = read_scenery()
+    members = _cast(world, scenery)
+    logins = [login for login in DEMO_LOGINS if login.role == Role.INVESTOR]
+    investors = load_investors(members, scenery, logins, world.seed)
+    load_consents(members, investors)
+    goals = load_goals(members, investors, scenery)
+    assessments = load_assessments(members, investors, scenery)
+    say(f"{len(investors)} investors, {len(goals)} goals, {len(assessments)} with a level")
+    say(f"{load_proposals(goals, assessments, scenery)} proposals")
+    say(f"{load_books(goals, scenery)} orders")
+    say(f"{load_visits(members, investors, scenery)} page views")
+    refresh_dormancy()
+    ensure_builtin_segments()
+    say("profiles and segments")
+
+
+def _cast(world: World, scenery: Scenery) -> list[Member]:
+    """The people of the logins first, then everybody else."""
+    stage = scenery.stage()
+    leads = lead_people(world.seed)
+    crowd = make_people(
+        n=world.n_investors, seed=world.seed, items=stage.items, categories=sorted(set(scenery.tape.categories)), months=MONTHS_OF_PEOPLE
+    )
+    return [put_on_stage(person, stage) for person in [*leads, *crowd[len(leads) :]]]
