@@ -59,10 +59,10 @@ class Als:
         touched = matrix[users]
         items, scores = self.model.recommend(users, touched, N=width, filter_already_liked_items=True, items=np.sort(allowed))
         items = items.astype(np.int64)
-        real = (scores > PADDING_SCORE) & np.isin(items, allowed)
-        for row in range(len(users)):
-            seen = touched.indices[touched.indptr[row] : touched.indptr[row + 1]]
-            real[row] &= ~np.isin(items[row], seen)
+        may_come_out = np.zeros(matrix.shape[1], dtype=bool)
+        may_come_out[allowed] = True
+        already = np.asarray(touched[np.arange(len(users))[:, None], items].todense()) != 0
+        real = (scores > PADDING_SCORE) & may_come_out[items] & ~already
         return Ranking(np.where(real, items, -1), np.where(real, scores, 0.0).astype(np.float32))
 
     def nearest_touched(self, item: int, touched: npt.NDArray[np.int64]) -> int:
