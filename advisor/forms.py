@@ -60,7 +60,8 @@ class GoalForm(forms.Form):
         shown: dict[str, Any] = {"key": uuid.uuid4(), "target_date": timezone.localdate() + timedelta(days=round(365.25 * 10))}
         if goal:
             shown = {"kind": goal.kind, "name": goal.name, "amount": from_minor(goal.amount_minor), "target_date": goal.target_date}
-        super().__init__(*args, initial=shown, **kwargs)
+        kwargs["initial"] = shown
+        super().__init__(*args, **kwargs)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -108,11 +109,10 @@ class QuestionForm(forms.Form):
     shown_at = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, page: QuestionPage, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"answer": page.chosen, "shown_at": int(time.time())}, **kwargs)
-        answer = self.fields["answer"]
-        assert isinstance(answer, forms.ChoiceField)
-        answer.choices = page.choices
-        answer.label = page.question
+        kwargs["initial"] = {"answer": page.chosen, "shown_at": int(time.time())}
+        super().__init__(*args, **kwargs)
+        answer: Any = self.fields["answer"]
+        answer.choices, answer.label = page.choices, page.question
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

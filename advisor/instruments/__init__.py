@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
@@ -91,7 +92,7 @@ class Item(Row):
 
 
 def _strictly_ordered(scores: list[float]) -> bool:
-    pairs = list(zip(scores, scores[1:], strict=False))
+    pairs = list(pairwise(scores))
     return all(a < b for a, b in pairs) or all(a > b for a, b in pairs)
 
 

@@ -84,7 +84,7 @@ class Profile:
     level: int  # 0 (C1-min) .. 5
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"caps": [asdict(cap) for cap in self.caps]}
 
 
 def blend(tolerance: Sequence[float], capacity: Sequence[float], rules: Rules, *, damage: float = 0.0) -> Blend:

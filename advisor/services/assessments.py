@@ -1,5 +1,6 @@
 """The questionnaire: a draft that can be left and taken up again, and the level that a completed one gives."""
 
+import logging
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from advisor.errors import Refused
 from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
 from advisor.models import Assessment, Goal, Investor, LevelChange
+from advisor.services.proposals import request_proposal
+
+log = logging.getLogger(__name__)
 
 MAX_SECONDS_AN_ITEM = 3600
 ROWS_A_BLOCK = 1000
@@ -73,40 +78,41 @@ def complete_assessment(*, assessment: Assessment, actor: Any = None) -> Assessm
         row = Assessment.objects.select_for_update().get(pk=assessment.pk)
         if row.state == Assessment.State.DRAFT:
             now = timezone.now()
-            _score_into(row, now)
+            level = _score_into(row, now)
             row.save()
             valid_until = valid_until_from(now)
             LevelChange.objects.create(
                 investor=investor,
                 from_level=investor.level,
-                to_level=row.level,
+                to_level=level,
                 assessment=row,
                 actor=actor,
                 why="assessment completed",
                 at=now,
             )
-            Investor.objects.filter(pk=investor.pk).update(level=row.level, level_valid_until=valid_until)
+            Investor.objects.filter(pk=investor.pk).update(level=level, level_valid_until=valid_until)
     if row.state == Assessment.State.COMPLETED:
         _request_missing_proposals(row.investor_id, actor)
     return row
 
 
 def _request_missing_proposals(investor_id: int, actor: Any) -> None:
-    from advisor.services import request_proposal  # the package gathers this module too
-
     for goal in Goal.objects.filter(account__investor_id=investor_id, portfolio__isnull=True, proposals__isnull=True).order_by("pk"):
-        request_proposal(goal=goal, actor=actor)
+        try:
+            request_proposal(goal=goal, actor=actor)
+        except Refused as refused:  # the level stands whether or not a proposal can be made today
+            log.warning("no proposal for goal %d: %s", goal.pk, refused.code)
 
 
 def assess_in_bulk(*, sheets: Iterable[BulkAssessment]) -> int:
     """Write completed assessments, level changes and levels in force in blocks; returns how many. Not safe to repeat:
     every sheet is one more attempt. Asks for no proposals."""
     instrument = load_instrument(advice_rules().assessment.instrument)
-    rows = [_completed(instrument, sheet) for sheet in sorted(sheets, key=lambda sheet: sheet.completed_at)]
-    levels = dict(Investor.objects.filter(pk__in={row.investor_id for row in rows}).values_list("pk", "level"))
-    for start in range(0, len(rows), ROWS_A_BLOCK):
-        _write_block(rows[start : start + ROWS_A_BLOCK], levels)
-    return len(rows)
+    waiting = sorted(sheets, key=lambda sheet: sheet.completed_at)
+    levels = dict(Investor.objects.filter(pk__in={sheet.investor_id for sheet in waiting}).values_list("pk", "level"))
+    for start in range(0, len(waiting), ROWS_A_BLOCK):
+        _write_block(instrument, waiting[start : start + ROWS_A_BLOCK], levels)
+    return len(waiting)
 
 
 def valid_until_from(completed_at: datetime) -> date:
@@ -117,16 +123,17 @@ def valid_until_from(completed_at: datetime) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
-def _score_into(row: Assessment, completed_at: datetime) -> None:
+def _score_into(row: Assessment, completed_at: datetime) -> int:
     instrument = load_instrument(row.instrument)
     profile = risk_profile.score(row.answers, instrument.for_scoring, advice_rules().for_scoring)
     row.tolerance, row.capacity, row.score = profile.blend.tolerance, profile.blend.capacity, profile.blend.score
     row.raw_level, row.level, row.stated_loss = profile.blend.raw_level, profile.level, profile.stated_loss
     row.working = profile.as_json() | {"rules": advice_rules().version}
     row.state, row.completed_at = Assessment.State.COMPLETED, completed_at
+    return profile.level
 
 
-def _completed(instrument: Instrument, sheet: BulkAssessment) -> Assessment:
+def _completed(instrument: Instrument, sheet: BulkAssessment) -> tuple[Assessment, int]:
     row = Assessment(
         investor_id=sheet.investor_id,
         instrument=instrument.key,
@@ -135,26 +142,26 @@ def _completed(instrument: Instrument, sheet: BulkAssessment) -> Assessment:
         amount_minor=sheet.amount_minor,
         started_at=sheet.completed_at,
     )
-    _score_into(row, sheet.completed_at)
-    return row
+    return row, _score_into(row, sheet.completed_at)
 
 
-def _write_block(rows: list[Assessment], levels: dict[int, int | None]) -> None:
-    changes, investors = [], {}
-    with transaction.atomic():
-        for row in Assessment.objects.bulk_create(rows):
-            changes.append(
-                LevelChange(
-                    investor_id=row.investor_id,
-                    from_level=levels[row.investor_id],
-                    to_level=row.level,
-                    assessment=row,
-                    why="assessment completed",
-                    at=row.completed_at,
-                )
+def _write_block(instrument: Instrument, sheets: list[BulkAssessment], levels: dict[int, int | None]) -> None:
+    scored = [_completed(instrument, sheet) for sheet in sheets]
+    investors, changes = {}, []
+    for sheet, (row, level) in zip(sheets, scored, strict=True):
+        changes.append(
+            LevelChange(
+                investor_id=sheet.investor_id,
+                from_level=levels[sheet.investor_id],
+                to_level=level,
+                assessment=row,
+                why="assessment completed",
+                at=sheet.completed_at,
             )
-            levels[row.investor_id] = row.level
-            valid_until = valid_until_from(row.completed_at) if row.completed_at else None
-            investors[row.investor_id] = Investor(pk=row.investor_id, level=row.level, level_valid_until=valid_until)
+        )
+        levels[sheet.investor_id] = level
+        investors[sheet.investor_id] = Investor(pk=sheet.investor_id, level=level, level_valid_until=valid_until_from(sheet.completed_at))
+    with transaction.atomic():
+        Assessment.objects.bulk_create([row for row, _ in scored])
         LevelChange.objects.bulk_create(changes)
         Investor.objects.bulk_update(investors.values(), ["level", "level_valid_until"])

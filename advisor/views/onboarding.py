@@ -11,9 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from advisor import services
+from advisor.errors import Refused
 from advisor.forms import ConsentsForm, GoalForm, QuestionForm
 from advisor.kernels.risk_profile import AnswerError
-from advisor.models import Assessment
+from advisor.models import Assessment, Goal
 from advisor.selectors import assessments as selectors
 from advisor.selectors.assessments import Standing
 
@@ -76,7 +77,7 @@ def goal(request: HttpRequest) -> HttpResponse:
     made = services.add_goal(investor=standing.investor, request=form.request, key=form.cleaned_data["key"], actor=request.user)
     if not standing.has_level:
         return redirect("onboarding")
-    return redirect("proposal", services.request_proposal(goal=made, actor=request.user).pk)
+    return _to_proposal(request, made)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -126,8 +127,16 @@ def result(request: HttpRequest) -> HttpResponse:
 
 def open_draft(standing: Standing) -> Assessment:
     """The questionnaire to go on with; it begins with the first question seen."""
-    assert standing.investor and standing.goal
+    if standing.investor is None or standing.goal is None:
+        raise LookupError("questions come after the goal")
     return services.start_assessment(investor=standing.investor, amount_minor=standing.goal.amount_minor)
+
+
+def _to_proposal(request: HttpRequest, goal: Goal) -> HttpResponse:
+    try:
+        return redirect("proposal", services.request_proposal(goal=goal, actor=request.user).pk)
+    except Refused:  # the goal is kept, and its page says what is missing
+        return redirect("goal", goal.pk)
 
 
 def _to_next_question(draft: Assessment, after: str | None = None) -> HttpResponse:

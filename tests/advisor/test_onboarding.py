@@ -10,10 +10,12 @@ from advisor.instruments import load_instrument
 from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, Proposal
 from identity.models import User
 from identity.roles import Role
+from portfolios.models import Fund, Pool, PoolFund
 from tests.conftest import make_user
+from tests.portfolios.market import make_fund
 
 INSTRUMENT = load_instrument("standard@1")
-# A person in the middle: everything answered with the option next to the middle score.
+# A person a little above the middle, held at C3 by the loss they can bear.
 ANSWERS = {
     "income": "steady", "reserve": "6-to-12", "debt": "light-mortgage", "share": "25-to-50", "dependants": "1", "age": "40-to-54",
     "horizon": "5-to-10", "loss": "up-to-20", "reaction": "hold", "mix": "c", "attitude": "balance", "past": "held", "coin": "2",
@@ -22,7 +24,15 @@ ANSWERS = {
 
 
 @pytest.fixture
-def person(roles, client):
+def pool(db):
+    """Something to propose from: a proposal is only asked for here, never worked out."""
+    pool = Pool.objects.create(name="Pool", is_current=True)
+    PoolFund.objects.create(pool=pool, fund=make_fund("000001", category="money", grade=1))
+    Fund.objects.update(last_nav_date=timezone.localdate())
+
+
+@pytest.fixture
+def person(roles, pool, client):
     user = User.objects.create_user(email="new@example.com", password="correct horse", name="New", language="en")
     client.force_login(user)
     client.cookies["django_language"] = "en"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -65,7 +66,7 @@ def test_raising_a_capacity_answer_never_lowers_the_score(sheet, code):
     options = next(item for item in ITEMS if item.code == code).options
     by_score = sorted(options, key=lambda option: options[option].score)
     scores = [score(sheet | {code: option}, ITEMS, RULES).blend.score for option in by_score]
-    assert all(lower <= higher + 1e-9 for lower, higher in zip(scores, scores[1:], strict=False))
+    assert all(lower <= higher + 1e-9 for lower, higher in pairwise(scores))
 
 
 @given(SHEETS)
