@@ -194,7 +194,12 @@ ACCOUNT_FORMS = {
     "request_login_code": "identity.forms.RequestLoginCodeForm",
 }
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_EMAIL_VERIFICATION = "optional"
+# An address is somebody's once they have typed the code sent to it, so that nobody can take another person's, and
+# signing up with a taken address looks like signing up with a free one.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+# Behind one address there may be a whole office; each number still gets one code in half a minute.
+ACCOUNT_RATE_LIMITS = {"verify_phone": "1/30s/key,20/m/ip"}
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

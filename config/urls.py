@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from advisor.site import advisor_site
 from config import views
+from identity.views import demo_outbox
 
 admin.site.has_permission = views.is_admin  # type: ignore[method-assign]
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -16,6 +17,7 @@ urlpatterns = [
     path("favicon.ico", views.favicon, name="favicon"),
     path("language", views.choose_language, name="set_language"),
     path("accounts/", include("allauth.urls")),
+    path("demo/outbox/", demo_outbox, name="demo_outbox"),
     path("admin/", admin.site.urls),
     path("advisors/", advisor_site.urls),
     path("marketing/", include("marketing.urls")),

@@ -37,6 +37,10 @@ class AccountAdapter(DefaultAccountAdapter):
             user.save()
         return user
 
+    def get_login_stages(self) -> list[str]:
+        own = "identity.stages.EmailStage"
+        return [own if stage == "allauth.account.stages.EmailVerificationStage" else stage for stage in super().get_login_stages()]
+
     def get_phone(self, user: User) -> tuple[str, bool] | None:
         return (user.phone, user.phone_verified) if user.phone else None
 

@@ -7,7 +7,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from identity.models import User
 from identity.phone import looks_like_phone, normalise
+from identity.services import is_unclaimed, release_unclaimed
 
 
 class PhoneField(forms.CharField):
@@ -34,7 +36,15 @@ class LoginForm(allauth_forms.LoginForm):  # type: ignore[misc]
 
 
 class RequestLoginCodeForm(allauth_forms.RequestLoginCodeForm):  # type: ignore[misc]
-    pass
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        if not self.errors and not cleaned.get("phone") and not cleaned.get("email"):
+            raise ValidationError(_("Give your mobile number or your e-mail address: the code is sent there."))
+        # Somebody else may have begun to sign up with this number and a password of their own: a code must not hand
+        # them the account of the person who really has the number.
+        user: User | None = getattr(self, "_user", None)
+        self._user = None if user and is_unclaimed(user) else user
+        return cleaned
 
 
 class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
@@ -50,6 +60,15 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
         self.fields["email"].label = _("E-mail address")
         self.fields["email"].help_text = _("Instead of the number, or as well: one of the two is enough.")
         self.fields["password1"].help_text = _("At least 8 characters, not only digits. Without one you sign in with a code.")
+
+    def clean_email(self) -> str:
+        release_unclaimed(email=self.cleaned_data["email"])
+        email: str = super().clean_email()
+        return email
+
+    def _clean_phone(self) -> None:
+        release_unclaimed(phone=self.cleaned_data.get("phone"))
+        super()._clean_phone()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()

@@ -1,14 +1,21 @@
 """Writes of people and roles."""
 
+from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
 
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
 
 from identity.models import User
 from identity.roles import STAFF_ROLES, Role
+
+# As long as a code to a new number or address is valid.
+UNFINISHED_FOR = timedelta(minutes=15)
 
 
 def declared_permissions() -> dict[Role, set[str]]:
@@ -62,3 +69,29 @@ def give_role(*, user: User, role: Role) -> None:
 def set_language(*, user: User, language: str) -> None:
     """Keep the language in which the product writes to this person."""
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
+
+
+def is_unclaimed(user: User) -> bool:
+    """True for a sign-up that was never finished: nobody has shown that the number or the address is theirs."""
+    if user.last_login or user.phone_verified:
+        return False
+    verified = list(EmailAddress.objects.filter(user=user).values_list("verified", flat=True))
+    # People entered by the operator have an address of their own but no row here: theirs is taken as known.
+    return not any(verified) and (bool(verified) or user.email is None)
+
+
+def release_unclaimed(*, phone: str | None = None, email: str | None = None) -> int:
+    """Delete sign-ups with this number or address that were left unfinished, so that its owner can sign up; returns
+    how many. Younger ones stay: their code may still be on its way. Safe to repeat."""
+    before = timezone.now() - UNFINISHED_FOR
+    started = User.objects.filter(last_login__isnull=True, is_staff=False, date_joined__lt=before)
+    found = started.filter(phone=phone) if phone else started.filter(email=email.lower()) if email else User.objects.none()
+    released = 0
+    for user in found:
+        if is_unclaimed(user):
+            try:
+                user.delete()
+                released += 1
+            except ProtectedError:  # something rests on it, so it is somebody's
+                continue
+    return released
