@@ -4,7 +4,7 @@
 class Refused(Exception):
     """A change that the rules do not allow. Nothing was written. `code` names the rule, `params` what it met."""
 
-    def __init__(self, code: str, **params: object) -> None:
+    def __init__(self, code: str, /, **params: object) -> None:
         super().__init__(code, params)
         self.code = code
         self.params = params

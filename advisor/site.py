@@ -1,6 +1,5 @@
 """The advisors' own admin site: pages made for the job, no model registered, no auto-generated change form."""
 
-from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
@@ -24,7 +23,7 @@ class AdvisorSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return may_see_book(request.user)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Send strangers to the product's own sign-in, and refuse the signed-in without offering another password form."""
 
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

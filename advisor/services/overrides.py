@@ -83,11 +83,12 @@ def _check_funds(weights: dict[str, float], level: int) -> None:
             raise Refused("above_cap", **said, weight=weight, cap=cap)
 
 
-def _check_words(reason: str, expires_on: date | None) -> None:
+def _check_words(reason: str, expires_on: date | None) -> date:
     today = timezone.localdate()
     check_reason(reason)
     if expires_on is None or not today < expires_on <= today + LONGEST:
         raise Refused("expiry_out_of_range", first=today + timedelta(days=1), last=today + LONGEST)
+    return expires_on
 
 
 def check_reason(reason: str, most: int = LONGEST_REASON) -> None:
@@ -105,43 +106,45 @@ def make_override(
     if not rules.may_override(advisor, goal.account.investor):
         raise PermissionDenied
     weights, reason = rounded(weights), reason.strip()
-    same = _already_made(goal, advisor, weights, reason, expires_on)
-    if same:
+    if expires_on and (same := _already_made(goal, advisor, weights, reason, expires_on)):
         return same
     price = check_override(goal=goal, weights=weights)
-    _check_words(reason, expires_on)
+    ends = _check_words(reason, expires_on)
     if price_sha(weights, price) != expected_price_sha:
         raise Refused("price_changed")
     try:
         with transaction.atomic():
-            return _write(goal, advisor, weights, price, reason, expires_on)
+            return _write(goal, advisor, weights, price, reason, ends)
     except IntegrityError as error:  # two at the same moment: the constraint lets one through
-        same = _already_made(goal, advisor, weights, reason, expires_on)
-        if same:
+        if same := _already_made(goal, advisor, weights, reason, ends):
             return same
         raise Refused("already_active") from error
 
 
-def _already_made(goal: Goal, advisor: Any, weights: dict[str, float], reason: str, expires_on: date | None) -> Override | None:
+def _already_made(goal: Goal, advisor: Any, weights: dict[str, float], reason: str, expires_on: date) -> Override | None:
     """What a double click or a replayed form finds: the very override that it asks for."""
     active = Override.objects.filter(goal=goal, state=Override.State.ACTIVE, advisor=advisor, reason=reason, expires_on=expires_on)
     return next((one for one in active if one.weights == weights), None)
 
 
-def _write(goal: Goal, advisor: Any, weights: dict[str, float], price: OverridePrice, reason: str, expires_on: date | None) -> Override:
+def _write(goal: Goal, advisor: Any, weights: dict[str, float], price: OverridePrice, reason: str, expires_on: date) -> Override:
     # The level may have been lowered, or a new proposal made, since the price was worked out.
     investor = Investor.objects.select_for_update().get(pk=goal.account.investor_id)
     latest = latest_proposal(goal)
     if level_for_goal(investor, goal) != price.level or latest is None or latest.pk != price.proposal_id:
         raise Refused("price_changed")
     _expire(Override.objects.filter(goal=goal, state=Override.State.ACTIVE, expires_on__lte=timezone.localdate()))
-    if Override.objects.filter(goal=goal, state=Override.State.ACTIVE).exists():
+    if _in_force(goal):
         raise Refused("already_active")
     override = Override.objects.create(
         goal=goal, advisor=advisor, weights=weights, price=price.as_json(), reason=reason, expires_on=expires_on
     )
     OverrideEvent.objects.create(override=override, to_state=Override.State.ACTIVE, actor=advisor, why=reason)
     return override
+
+
+def _in_force(goal: Goal) -> bool:
+    return Override.objects.filter(goal=goal, state=Override.State.ACTIVE).exists()
 
 
 @transaction.atomic

@@ -69,7 +69,9 @@ def level(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def task_done(request: HttpRequest, pk: int) -> HttpResponse:
-    task = get_object_or_404(Task.objects.visible_to(request.user).exclude(investor__user=request.user).select_related("investor"), pk=pk)
+    task = get_object_or_404(
+        Task.objects.visible_to(request.user).exclude(investor__user=request.user.pk).select_related("investor"), pk=pk
+    )
     if not rules.may_advise(request.user, task.investor):
         raise PermissionDenied
     close_task(task_id=task.pk, actor=request.user)

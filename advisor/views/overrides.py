@@ -24,7 +24,7 @@ from advisor.views.clients import client_address
 
 @require_http_methods(["GET", "POST"])
 def override(request: HttpRequest, pk: int) -> HttpResponse:
-    rows = Goal.objects.visible_to(request.user).exclude(account__investor__user=request.user)
+    rows = Goal.objects.visible_to(request.user).exclude(account__investor__user=request.user.pk)
     goal = get_object_or_404(rows.select_related("account__investor__user"), pk=pk)
     may_act = rules.may_override(request.user, goal.account.investor)
     if request.method == "POST" and not may_act:
@@ -121,7 +121,7 @@ def show_override(request: HttpRequest, goal: Goal, proposal: Proposal | None, c
 
 @require_POST
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    rows = Override.objects.visible_to(request.user).exclude(goal__account__investor__user=request.user)
+    rows = Override.objects.visible_to(request.user).exclude(goal__account__investor__user=request.user.pk)
     found = get_object_or_404(rows.select_related("goal__account__investor"), pk=pk)
     form = ReasonForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
