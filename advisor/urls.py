@@ -1,10 +1,16 @@
 from django.urls import path
 
-from advisor.views import funds, onboarding, orders, preferences
+from advisor.views import funds, goals, onboarding, orders, preferences, proposals
 from advisor.views.home import home
 
 urlpatterns = [
     path("", home, name="home"),
+    # Proposals and goals
+    path("proposals/<int:pk>/", proposals.proposal, name="proposal"),
+    path("proposals/<int:pk>/progress/", proposals.proposal_progress, name="proposal_progress"),
+    path("proposals/<int:pk>/accept/", proposals.proposal_accept, name="proposal_accept"),
+    path("goals/<int:pk>/", goals.goal, name="goal"),
+    path("goals/<int:pk>/proposals/", goals.proposal_new, name="proposal_new"),
     # Onboarding and preferences
     path("start/", onboarding.onboarding, name="onboarding"),
     path("start/agreements/", onboarding.consents, name="onboarding_consents"),

@@ -65,9 +65,9 @@ def _check_money(proposal: Proposal) -> None:
     funding, portfolio_id = proposal.inputs["funding"], proposal.goal.portfolio_id
     if funding == "deposit" and portfolio_id is not None:
         raise Refused("goal_funded")
-    if funding == "none" or (funding == "cash" and portfolio_id is None):
+    if funding == "none":
         raise Refused("nothing_to_invest")
-    if funding == "cash":
+    if funding == "cash" and portfolio_id is not None:
         cash_minor = Portfolio.objects.values_list("cash_minor", flat=True).get(pk=portfolio_id)
         if cash_minor < proposal.inputs["amount_minor"]:
             raise Refused("cash_changed")

@@ -64,8 +64,10 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
     if assessment is None:
         raise Refused("no_level")
     pool = Pool.objects.filter(is_current=True).first()
-    data_date = pool and pool.funds.aggregate(last=Max("last_nav_date"))["last"]
-    if pool is None or data_date is None:
+    if pool is None:
+        raise Refused("no_pool")
+    data_date = pool.funds.aggregate(last=Max("last_nav_date"))["last"]
+    if data_date is None:
         raise Refused("no_pool")
     amount_minor, funding = _money_of(goal)
     inputs = {
@@ -101,15 +103,15 @@ def execute_proposal(pk: int) -> bool:
         return False
     proposal = Proposal.objects.select_related("goal__account__investor").get(pk=pk)
     try:
-        fields = {"state": Proposal.State.READY, "result": _work_out(proposal)}
+        state, fields = Proposal.State.READY, {"result": _work_out(proposal)}
     except InfeasibleError as error:
-        fields = {"state": Proposal.State.INFEASIBLE, "error": _as_data(error)}
+        state, fields = Proposal.State.INFEASIBLE, {"error": _as_data(error)}
     except (KernelError, Refused) as error:
         return fail_job(Proposal, pk, token, _as_data(error))
     with transaction.atomic():
-        if not finish_job(Proposal, pk, token, **fields):
+        if not finish_job(Proposal, pk, token, state=state, **fields):
             return False
-        _enter(proposal, fields["state"])
+        _enter(proposal, state)
     return True
 
 

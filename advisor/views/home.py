@@ -1,6 +1,28 @@
+"""The first page: the landing page, an investor's home, or the way to where somebody works."""
+
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from advisor.selectors import home_page, investor_of
+from identity.roles import Role
+
+WORKPLACES = [
+    (Role.ADVISOR, "advisors:index"),
+    (Role.SUPERVISOR, "advisors:index"),
+    (Role.MARKETER, "marketing_home"),
+    (Role.ADMIN, "admin:index"),
+]
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "advisor/landing_page.html")
+    if not request.user.is_authenticated:
+        return render(request, "advisor/landing_page.html")
+    for role, workplace in WORKPLACES:
+        if request.user.has_role(role):
+            return redirect(workplace)
+    investor = investor_of(request.user)
+    if investor is None:
+        return redirect("admin:index" if request.user.is_superuser else "onboarding")
+    return render(request, "advisor/home_page.html", {"page": home_page(investor)})

@@ -1,0 +1,185 @@
+"""An investor's home and one goal's page: what there is, how it went, and the one thing to do next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from advisor import charts
+from advisor.models import Assessment, Goal, Investor, Override, Proposal
+from advisor.selectors.advice import class_shares, is_working
+from config.jobs import Job
+from portfolios.jurisdictions import jurisdiction
+from portfolios.models import Fund
+from portfolios.selectors import PortfolioTotals, Position, portfolio_totals, positions
+
+
+@dataclass(frozen=True, slots=True)
+class GoalCard:
+    """One pot: its money and its state as a code: start, working, ready, problem, ordering, cash, invested."""
+
+    goal: Goal
+    proposal: Proposal | None
+    totals: PortfolioTotals | None
+    state: str
+
+    @property
+    def gain_share(self) -> float | None:
+        """Gain over what was paid in, or None where nothing was."""
+        return self.totals.gain_minor / self.totals.paid_in_minor if self.totals and self.totals.paid_in_minor else None
+
+    @property
+    def missing_minor(self) -> int | None:
+        """What is missing to the amount wanted if nothing grows, None without a target."""
+        if self.goal.target_minor is None:
+            return None
+        return max(0, self.goal.target_minor - (self.totals.total_minor if self.totals else 0))
+
+    @property
+    def progress(self) -> int:
+        """Money there as a whole percentage of the money wanted, 100 at most."""
+        if not self.goal.target_minor or not self.totals:
+            return 0
+        return min(100, 100 * self.totals.total_minor // self.goal.target_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """`step` is the one thing to do: no_level, level_expired, no_goal, ready, problem, start, working, ordering, nothing."""
+
+    investor: Investor
+    level_code: str
+    has_valid_level: bool
+    has_draft: bool
+    step: str
+    step_card: GoalCard | None
+    cards: list[GoalCard]
+    total_minor: int
+    paid_in_minor: int
+    in_orders_minor: int
+    cash_minor: int
+    shares: list[charts.ClassShare]
+    bars: charts.Figure | None
+    nav_date: Any
+
+    @property
+    def gain_minor(self) -> int:
+        return self.total_minor - self.paid_in_minor
+
+    @property
+    def gain_share(self) -> float | None:
+        return self.gain_minor / self.paid_in_minor if self.paid_in_minor else None
+
+    @property
+    def shows_suggestions(self) -> bool:
+        return self.has_valid_level and self.investor.recommendations_off_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPage:
+    card: GoalCard
+    level_code: str
+    positions: list[Position]
+    shares: list[charts.ClassShare]
+    bars: charts.Figure | None
+    override: Override | None
+    nav_date: Any
+
+
+def goal_cards(goals: Iterable[Goal]) -> list[GoalCard]:
+    """The goals' pots with their latest proposals and money: six queries whatever their number."""
+    goals = list(goals)
+    latest: dict[int, Proposal] = {}
+    found = Proposal.objects.filter(goal__in=[goal.pk for goal in goals]).defer("result", "inputs") if goals else []
+    for proposal in found:  # newest first
+        latest.setdefault(proposal.goal_id, proposal)
+    funded = [goal.portfolio_id for goal in goals if goal.portfolio_id is not None]
+    totals = portfolio_totals(funded) if funded else {}
+    return [_card(goal, latest.get(goal.pk), totals.get(goal.portfolio_id or 0)) for goal in goals]
+
+
+def _card(goal: Goal, proposal: Proposal | None, totals: PortfolioTotals | None) -> GoalCard:
+    if proposal is not None and is_working(proposal):
+        state = "working"
+    elif proposal is not None and proposal.state == Proposal.State.READY:
+        state = "ready"
+    elif totals is not None:
+        state = "ordering" if totals.in_orders_minor else "invested"
+    elif proposal is not None and (proposal.state == Proposal.State.INFEASIBLE or proposal.status == Job.Status.FAILED):
+        state = "problem"
+    else:
+        state = "start"
+    return GoalCard(goal, proposal, totals, state)
+
+
+def home_page(investor: Investor) -> HomePage:
+    """Everything the home shows, in at most eight queries."""
+    cards = goal_cards(Goal.objects.filter(account__investor=investor).order_by("target_date", "pk"))
+    held = positions([card.goal.portfolio_id for card in cards if card.goal.portfolio_id is not None])
+    has_valid_level = investor.has_valid_level()
+    has_draft = not has_valid_level and Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT).exists()
+    step, step_card = _next_step(investor, cards, has_valid_level=has_valid_level)
+    shares = class_shares([(position.fund.asset_class, position.value_minor) for position in held])
+    totals = [card.totals for card in cards if card.totals is not None]
+    return HomePage(
+        investor=investor,
+        level_code="" if investor.level is None else jurisdiction().levels[investor.level].code,
+        has_valid_level=has_valid_level,
+        has_draft=has_draft,
+        step=step,
+        step_card=step_card,
+        cards=cards,
+        total_minor=sum(total.total_minor for total in totals),
+        paid_in_minor=sum(total.paid_in_minor for total in totals),
+        in_orders_minor=sum(total.in_orders_minor for total in totals),
+        cash_minor=sum(total.cash_minor for total in totals),
+        shares=shares,
+        bars=charts.allocation_bars(shares) if shares else None,
+        nav_date=max((position.nav_date for position in held if position.nav_date), default=None),
+    )
+
+
+def _next_step(investor: Investor, cards: list[GoalCard], *, has_valid_level: bool) -> tuple[str, GoalCard | None]:
+    """The most pressing thing to do, one only."""
+    if not has_valid_level:
+        return ("no_level" if investor.level is None else "level_expired"), None
+    if not cards:
+        return "no_goal", None
+    for state in ("ready", "problem", "start", "working", "ordering"):
+        for card in cards:
+            if card.state == state:
+                return state, card
+    return "nothing", None
+
+
+def goal_page(goal: Goal) -> GoalPage:
+    """Everything one goal's page shows but its orders and proposals."""
+    card = goal_cards([goal])[0]
+    held = positions([goal.portfolio_id]) if goal.portfolio_id is not None else []
+    override = goal.overrides.filter(state=Override.State.ACTIVE).select_related("advisor").first()
+    targets = _target_shares(goal, override) if held else {}
+    shares = class_shares([(position.fund.asset_class, position.value_minor) for position in held], targets)
+    level = goal.account.investor.level
+    return GoalPage(
+        card=card,
+        level_code="" if level is None else jurisdiction().levels[level].code,
+        positions=held,
+        shares=shares,
+        bars=charts.allocation_bars(shares) if shares else None,
+        override=override,
+        nav_date=max((position.nav_date for position in held if position.nav_date), default=None),
+    )
+
+
+def _target_shares(goal: Goal, override: Override | None) -> dict[str, float]:
+    """The share each asset class should have: by the override in force, else by the last accepted proposal."""
+    if override is not None:
+        weights = override.weights
+    else:
+        accepted = goal.proposals.filter(state=Proposal.State.ACCEPTED).order_by("-pk").first()
+        weights = (accepted.result or {}).get("weights", {}) if accepted is not None else {}
+    classes = dict(Fund.objects.filter(code__in=list(weights)).values_list("code", "asset_class"))
+    shares: dict[str, float] = {}
+    for code, weight in weights.items():
+        if code in classes:
+            shares[classes[code]] = shares.get(classes[code], 0.0) + weight
+    return shares

@@ -1,0 +1,103 @@
+"""Why something was not done, as a sentence in the reader's language: made here from codes, and nowhere stored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portfolios.jurisdictions import jurisdiction
+from portfolios.templatetags.money import percent, yuan_round
+
+PLAIN = {
+    "no_level": gettext_lazy("You have no risk level yet. Answer the questionnaire first; it takes about four minutes."),
+    "level_expired": gettext_lazy("Your risk level has expired. Answer the questionnaire again; what you hold stays as it is."),
+    "no_pool": gettext_lazy("There are no funds to choose from at the moment. Nothing was changed; please try again later."),
+    "not_yours": gettext_lazy("Only the investor can accept a proposal."),
+    "stale_page": gettext_lazy("This page was out of date, so nothing was ordered. Please look at the proposal again."),
+    "already_accepted": gettext_lazy("This proposal has already been accepted. Its orders were placed once, and not again."),
+    "superseded": gettext_lazy("A newer proposal has replaced this one, so nothing was ordered."),
+    "not_ready": gettext_lazy("This proposal cannot be accepted, so nothing was ordered."),
+    "assessed_again": gettext_lazy(
+        "You have answered the questionnaire again since this proposal was made. Nothing was ordered; ask for a new proposal."
+    ),
+    "goal_funded": gettext_lazy("This goal already has its portfolio, so nothing was paid in a second time. Ask for a new proposal."),
+    "nothing_to_invest": gettext_lazy(
+        "This goal holds no cash to invest, so nothing was ordered. Changing what is already held is not offered here yet; "
+        "your advisor can help."
+    ),
+    "cash_changed": gettext_lazy(
+        "The cash of this goal is less than when the proposal was made. Nothing was ordered; ask for a new proposal."
+    ),
+    "too_many_attempts": gettext_lazy("The calculation was interrupted too often. Nothing was changed; you can ask for a new proposal."),
+    "no_history": gettext_lazy("The funds have too little price history to work with. Nothing was changed; please try again later."),
+    "no_common_history": gettext_lazy("The funds have too little price history in common. Nothing was changed; please try again later."),
+}
+
+
+def sentence(code: str, params: Mapping[str, Any] | None = None) -> str:
+    """Say why in plain words; a code that is not known here gets an honest general sentence with the code in it."""
+    if code in PLAIN:
+        return str(PLAIN[code])
+    params = params or {}
+    told = _TOLD.get(code)
+    if told is not None:
+        return told(params)
+    return _("This could not be worked out (%(code)s). Nothing was changed; please try again or ask an advisor.") % {"code": code}
+
+
+def _level_fell(params: Mapping[str, Any]) -> str:
+    level = jurisdiction().levels[params["level"]].code
+    return _("This goal may now reach %(level)s at most, and the proposal is above that. Nothing was ordered; ask for a new proposal.") % {
+        "level": level
+    }
+
+
+def _fund_not_suitable(params: Mapping[str, Any]) -> str:
+    return _("The fund %(fund)s can no longer be recommended to you. Nothing was ordered; ask for a new proposal.") % {
+        "fund": params["fund"]
+    }
+
+
+def _order_refused(params: Mapping[str, Any]) -> str:
+    return _("An order could not be placed (%(reason)s). Nothing was ordered, and nothing was paid in.") % {"reason": params["reason"]}
+
+
+def _cvar_budget(params: Mapping[str, Any]) -> str:
+    return _(
+        "No mix of the funds at hand keeps a bad year within %(limit)s of your money; the calmest one reaches about %(reached)s. "
+        "A loss limit that is less strict, or a longer time, would make it possible."
+    ) % {"limit": percent(params["limit"], 2), "reached": percent(params["reached"], 2)}
+
+
+def _no_fund(params: Mapping[str, Any]) -> str:
+    return _("There is no open fund that suits level %(level)s at the moment.") % {"level": params["level"]}
+
+
+def _no_money_market_fund(params: Mapping[str, Any]) -> str:
+    return _("Level %(level)s may hold R1 money-market funds only, and none is open at the moment.") % {"level": params["level"]}
+
+
+def _bounds(params: Mapping[str, Any]) -> str:
+    return _(
+        "There are only %(number)s suitable funds, and each may take only a part of the money: together they cannot take all of it."
+    ) % {"number": params["n_funds"]}
+
+
+def _amount_too_small(params: Mapping[str, Any]) -> str:
+    return _("%(amount)s is too little to spread over the funds of this proposal. %(enough)s would be enough.") % {
+        "amount": yuan_round(params["amount_minor"]),
+        "enough": yuan_round(params["enough_minor"]),
+    }
+
+
+_TOLD = {
+    "level_fell": _level_fell,
+    "fund_not_suitable": _fund_not_suitable,
+    "order_refused": _order_refused,
+    "cvar_budget": _cvar_budget,
+    "no_fund_of_grade": _no_fund,
+    "no_money_market_fund": _no_money_market_fund,
+    "bounds_cannot_sum_to_one": _bounds,
+    "amount_too_small": _amount_too_small,
+}
