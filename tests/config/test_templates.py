@@ -136,3 +136,11 @@ def test_plotly_is_no_weight_on_pages_without_a_chart(client, db):
     html = client.get(reverse("account_login")).content.decode()
     assert not re.search(r'<script[^>]*src="[^"]*plotly', html)
     assert Path(settings.BASE_DIR / "static/plot.js").stat().st_size < 20_000
+
+
+def test_the_demo_hint_names_the_people_of_the_demo():
+    from demo.logins import DEMO_LOGINS, PASSWORD
+
+    html = engines["django"].get_template("components/demo_logins.html").render({})
+    assert set(re.findall(r"[\w-]+@[\w.]+", html)) == {login.email for login in DEMO_LOGINS}
+    assert PASSWORD in html
