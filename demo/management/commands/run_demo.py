@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 from honcho.manager import Manager
 
@@ -69,14 +69,19 @@ class Command(BaseCommand):
     help = "Migrate, load the simulated world, and run web, workers and beat until Ctrl-C."
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--investors", type=int, default=2000, help="how many simulated investors an empty database is filled with")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.IS_DEMO:
-            raise CommandError("run_demo is for a demo. A licensed deployment runs gunicorn, two workers and beat under its own supervisor.")
+            raise CommandError(
+                "run_demo is for a demo. A licensed deployment runs gunicorn, two workers and beat under its own supervisor."
+            )
         lock = hold_lock()
         refuse_taken_port()
         call_command("migrate", verbosity=0)
         call_command("sync_roles", stdout=self.stderr)
-        load_demo_world(report=self.stderr.write)
+        load_demo_world(n_investors=options["investors"], report=self.stderr.write)
         manager = Manager()
         environment = dict(os.environ, PYTHONUNBUFFERED="1", OPENBLAS_NUM_THREADS="1", VAR_DIR=str(settings.VAR_DIR))
         for name, command in processes().items():
@@ -102,5 +107,7 @@ class Command(BaseCommand):
             self.stderr.write(f"The web server has not answered within {READY_WITHIN_SECONDS} seconds; its lines above say why.")
             return
         lines = [f"  {login.role:<11} {login.email:<38} {login.password}" for login in DEMO_LOGINS]
-        self.stdout.write("\n".join(["", f"Hengtou answers on {settings.BASE_URL}", "Simulated people, to sign in as:", *lines, "Stop with Ctrl-C.", ""]))
+        self.stdout.write(
+            "\n".join(["", f"Hengtou answers on {settings.BASE_URL}", "Simulated people, to sign in as:", *lines, "Stop with Ctrl-C.", ""])
+        )
         self.stdout.flush()

@@ -1,0 +1,210 @@
+"""Each role's journey in Chromium: no console error, no policy violation, nothing wider than the phone."""
+
+import itertools
+import re
+from datetime import date
+
+import pytest
+
+DOMAIN = "demo.hengtou.invalid"
+NUMBER = itertools.count(1)
+
+
+def sign_up(visitor, email: str) -> None:
+    visitor.go("/accounts/signup/")
+    visitor.page.fill("input[name=email]", email)
+    visitor.page.fill("input[name=password1]", "a long enough phrase")
+    visitor.page.locator("main button[type=submit]").first.click()
+    visitor.page.wait_for_load_state("load")
+    if "/accounts/" in visitor.page.url:
+        confirm_by_code(visitor)
+
+
+def confirm_by_code(visitor) -> None:
+    """Read the code in the simulated outbox, as a person trying the demo does."""
+    outbox = visitor.context.new_page()
+    outbox.goto(f"{visitor.base}/demo/outbox/")
+    code = re.search(r"\b\d{6}\b", outbox.locator("main").inner_text())
+    outbox.close()
+    assert code, "no code in the outbox"
+    visitor.page.fill("input[name=code]", code.group())
+    visitor.page.locator("main button[type=submit]").first.click()
+    visitor.page.wait_for_load_state("load")
+
+
+def agree_and_say_what_for(visitor) -> None:
+    visitor.go("/start/")
+    assert visitor.page.locator("input[type=checkbox]:checked").count() == 0, "nothing is ticked beforehand"
+    for purpose in ("terms", "profiling"):
+        visitor.page.check(f"input[name={purpose}]")
+    visitor.press("Continue|继续")
+    visitor.page.fill("input[name=name]", "A home")
+    if visitor.page.locator("select[name=kind]").count():
+        visitor.page.select_option("select[name=kind]", "home")
+    else:
+        visitor.page.check("input[name=kind][value=home]")
+    visitor.page.fill("input[name=amount]", "100000")
+    visitor.page.fill("input[name=target_date]", f"{date.today().year + 8}-06-01")
+    visitor.press("Continue|继续")
+
+
+def answer_everything(visitor) -> None:
+    for _ in range(16):
+        choices = visitor.page.locator("input[type=radio][name=answer]")
+        assert choices.count() >= 2, visitor.page.url
+        assert visitor.page.locator("input[type=radio]:checked").count() == 0, "no answer is chosen beforehand"
+        choices.nth(choices.count() // 2).check()
+        visitor.press("Continue|继续")
+    assert visitor.page.url.endswith("/start/check/")
+    visitor.press("These answers are right|正确|属实|无误")
+    assert visitor.page.url.endswith("/start/result/")
+
+
+def accept(visitor) -> None:
+    visitor.press("See your proposal|查看.*(方案|建议)")
+    visitor.page.wait_for_selector("a[href$='/accept/'], form[action$='/accept/']", timeout=60_000)
+    visitor.page.locator("main a[href$='/accept/'], main form[action$='/accept/'] button").first.click()
+    visitor.page.wait_for_load_state("load")
+    if visitor.page.url.endswith("/accept/"):
+        visitor.page.locator("main form[action$='/accept/'] button, main form[method=post] button").first.click()
+        visitor.page.wait_for_load_state("load")
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "zh-hans"), (1280, "en")])
+def test_a_new_investor_goes_from_sign_up_to_holdings(visit, width, language):
+    visitor = visit(width=width, language=language)
+    sign_up(visitor, f"new{next(NUMBER)}-{width}@example.com")
+    agree_and_say_what_for(visitor)
+    answer_everything(visitor)
+    assert re.search(r"C[1-5]", visitor.text())
+    accept(visitor)
+    for _ in range(30):
+        visitor.go("/")
+        if visitor.page.locator("main a[href^='/goals/']").count():
+            visitor.page.locator("main a[href^='/goals/']").first.click()
+            visitor.page.wait_for_load_state("load")
+            if visitor.page.locator("main a[href^='/funds/S']").count():
+                break
+        visitor.page.wait_for_timeout(1000)
+    assert visitor.page.locator("main a[href^='/funds/S']").count() >= 2, "the holdings are there"
+    visitor.go("/orders/")
+    assert not visitor.is_too_wide()
+
+
+def test_without_javascript_to_an_accepted_proposal(visit):
+    visitor = visit(javascript=False)
+    sign_up(visitor, f"plain{next(NUMBER)}@example.com")
+    agree_and_say_what_for(visitor)
+    answer_everything(visitor)
+    accept(visitor)
+    visitor.go("/orders/")
+    assert visitor.page.locator("main a[href^='/funds/S']").count() >= 2
+
+
+def test_a_phone_number_and_its_code_are_enough(visit):
+    visitor = visit()
+    visitor.go("/accounts/signup/")
+    visitor.page.fill("input[name=phone]", "138 0013 8000")
+    if visitor.page.locator("input[name=password1]").count():
+        visitor.page.fill("input[name=password1]", "a long enough phrase")
+    visitor.page.locator("main button[type=submit]").first.click()
+    visitor.page.wait_for_load_state("load")
+    confirm_by_code(visitor)
+    visitor.go("/start/")
+    assert visitor.page.url.endswith("/start/agreements/")
+
+
+def test_back_keeps_the_answer(visit):
+    visitor = visit()
+    sign_up(visitor, f"back{next(NUMBER)}@example.com")
+    agree_and_say_what_for(visitor)
+    first = visitor.page.url
+    visitor.page.locator("input[name=answer]").nth(1).check()
+    visitor.press("Continue")
+    visitor.page.goto(first)
+    assert visitor.page.locator("input[name=answer]").nth(1).is_checked()
+
+
+@pytest.mark.parametrize(
+    ("who", "paths"),
+    [
+        ("investor", ["/", "/funds/", "/orders/", "/marketing/inbox/", "/preferences/"]),
+        ("advisor", ["/advisors/"]),
+        ("supervisor", ["/advisors/"]),
+        ("marketer", ["/marketing/", "/marketing/segments/", "/marketing/campaigns/", "/marketing/campaigns/new/"]),
+        ("admin", ["/admin/", "/admin/portfolios/fund/"]),
+    ],
+)
+@pytest.mark.parametrize(("width", "language"), [(390, "en"), (390, "zh-hans"), (1280, "zh-hans")])
+def test_the_pages_of_each_role_hold_their_width_and_their_policy(visit, who, paths, width, language):
+    visitor = visit(width=width, language=language)
+    visitor.sign_in(f"{who}@{DOMAIN}")
+    for path in paths:
+        visitor.go(path)
+        assert path.startswith("/admin/") or not visitor.is_too_wide(), path
+        if not path.startswith("/admin/"):
+            assert visitor.page.locator("h1").count() == 1, path
+
+
+def test_charts_are_drawn(visit):
+    visitor = visit(width=1280)
+    visitor.sign_in(f"investor@{DOMAIN}")
+    visitor.go("/funds/")
+    visitor.page.locator("main a[href^='/funds/S']").first.click()
+    visitor.page.wait_for_selector(".plot svg.main-svg")
+
+
+def test_an_advisor_prices_and_saves_an_override(visit):
+    visitor = visit(width=1280)
+    visitor.sign_in(f"advisor@{DOMAIN}")
+    visitor.page.locator("main a[href^='/advisors/clients/']").first.wait_for()
+    clients = [a.get_attribute("href") for a in visitor.page.locator("main a[href^='/advisors/clients/']").all()]
+    for client in dict.fromkeys(clients):
+        visitor.go(client)
+        if visitor.page.locator("main a[href$='/override/']").count():
+            break
+    visitor.page.locator("main a[href$='/override/']").first.click()
+    visitor.page.wait_for_load_state("load")
+    visitor.page.fill("[name=reason]", "The client wants to keep it as it is for a year.")
+    visitor.page.fill("[name=expires_on]", f"{date.today().year + 1}-03-01" if date.today().month < 3 else f"{date.today().year + 1}-01-15")
+    visitor.press("Preview|Price")
+    visitor.press("Save")
+    assert "/advisors/clients/" in visitor.page.url
+    assert "keep it as it is for a year" in visitor.text()
+
+
+def test_a_marketer_launches_pauses_and_resumes(visit):
+    visitor = visit(width=1280)
+    visitor.sign_in(f"marketer@{DOMAIN}")
+    visitor.go("/marketing/campaigns/new/")
+    page = visitor.page
+    page.fill("[name=name]", "A word to the sleepers")
+    page.select_option("[name=segment]", index=1)
+    for box in page.locator("[name=channels]").all():
+        box.check()
+    for field, text in {
+        "subject_zh": "您的闲置资金", "subject_en": "Your idle cash", "body_zh": "{name}，您的账户中有闲置资金。", "body_en": "{name}, there is idle cash in your account.",
+    }.items():  # fmt: skip
+        page.fill(f"[name={field}]", text)
+    visitor.press("Save|Continue|Create")
+    assert re.search(r"/marketing/campaigns/\d+/", page.url), visitor.text()
+    campaign = re.search(r"/marketing/campaigns/\d+/", page.url).group()
+    visitor.go(f"{campaign}launch/")
+    page.locator("main form[method=post] button[type=submit], main form[method=post] button").first.click()
+    page.wait_for_load_state("load")
+    for _ in range(60):
+        visitor.go(campaign)
+        if re.search(r"finished", visitor.text(), re.IGNORECASE):
+            break
+        page.wait_for_timeout(1000)
+    assert re.search(r"finished", visitor.text(), re.IGNORECASE)
+
+
+def test_one_tap_changes_the_language_and_stays(visit):
+    visitor = visit(language="en")
+    visitor.go("/")
+    visitor.page.locator("form[action='/language'] button, form[action='/language'] input[type=submit]").first.click()
+    visitor.page.wait_for_load_state("load")
+    assert visitor.page.locator("html").get_attribute("lang").lower().startswith("zh")
+    visitor.go("/accounts/login/")
+    assert visitor.page.locator("html").get_attribute("lang").lower().startswith("zh")
