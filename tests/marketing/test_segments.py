@@ -1,0 +1,232 @@
+"""Segments: what a rule means, in SQL and in words, and how little a marketer learns of the people in it."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from advisor.models import Account, Goal
+from marketing.kernels.segments import RuleError, read_rule
+from marketing.models import Dormancy, Profile, Segment
+from marketing.selectors.audience import audience, told
+from marketing.selectors.segments import explain, people_in
+from marketing.services import ensure_builtin_segments, write_segment
+from portfolios.models import Fund, Holding, Portfolio
+from tests.marketing.crowd import agreed, crowd
+
+pytestmark = pytest.mark.django_db
+
+
+def rule(*conditions, joint: str = "all"):
+    return read_rule({"version": 1, "rule": {joint: list(conditions)}})
+
+
+def names(one) -> set[str]:
+    return {pseudonym.rsplit("-", 1)[0] for pseudonym in people_in(one).values_list("pseudonym", flat=True)}
+
+
+@pytest.fixture
+def groups():
+    crowd(2, prefix="rich", idle_minor=9_000_000, level=4)
+    crowd(2, prefix="poor", idle_minor=0, dormancy=Dormancy.ACTIVE, level=0)
+    crowd(2, prefix="fresh", dormancy=Dormancy.NEW, consent=False)
+    agreed(crowd(2, prefix="left", consent=True), is_given=False, days_ago=1)
+    Profile.objects.filter(investor__pseudonym__startswith="rich").update(last_visit_at=timezone.now() - timedelta(days=90))
+    Profile.objects.filter(investor__pseudonym__startswith="poor").update(last_visit_at=timezone.now() - timedelta(days=3))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "who"),
+    [
+        ([{"field": "dormancy", "is": ["dormant"]}], {"rich", "left"}),
+        ([{"field": "level", "is": [0, 4]}], {"rich", "poor"}),
+        ([{"field": "level", "is": [None]}], {"fresh", "left"}),
+        ([{"field": "level", "is": [4, None]}], {"rich", "fresh", "left"}),
+        ([{"field": "idle_cash_minor", "at_least": 1}, {"field": "idle_cash_minor", "below": 9_000_000}], {"fresh", "left"}),
+        ([{"field": "assets_minor", "at_least": 18_000_000}], {"rich"}),
+        ([{"field": "last_visit_days", "at_least": 60}], {"rich", "fresh", "left"}),
+        ([{"field": "last_visit_days", "below": 60}], {"poor"}),
+        ([{"field": "consent", "purpose": "marketing", "is": True}], {"rich", "poor"}),
+        ([{"field": "consent", "purpose": "marketing", "is": False}], {"fresh", "left"}),
+        ([{"not": [{"field": "last_visit_days", "at_least": 60}]}], {"poor"}),
+        ([{"any": [{"field": "level", "is": [0]}, {"field": "dormancy", "is": ["new"]}]}], {"poor", "fresh"}),
+        ([{"not": [{"field": "level", "is": [0]}, {"field": "dormancy", "is": ["new"]}]}], {"rich", "left"}),
+    ],
+)
+def test_a_rule_finds_exactly_the_people_it_describes(groups, conditions, who):
+    assert names(rule(*conditions)) == who
+
+
+def test_holdings_are_counted_by_fund(groups):
+    funds = [Fund.objects.create(code=str(i), category="bond", asset_class="bond", risk_grade=2, source="test") for i in range(2)]
+    one = people_in(rule({"field": "level", "is": [4]})).first()
+    for _ in range(2):
+        portfolio = Portfolio.objects.create()
+        account = Account.objects.create(investor=one)
+        Goal.objects.create(account=account, portfolio=portfolio, name="x", kind="home", amount_minor=1, target_date=date(2030, 1, 1))
+        for fund in funds:
+            Holding.objects.create(portfolio=portfolio, fund=fund, units_centi=100, cost_minor=100)
+    holds = {"field": "n_holdings"}
+    assert list(people_in(rule(holds | {"at_least": 2}))) == [one]
+    assert not people_in(rule(holds | {"at_least": 3})).exists()
+    assert people_in(rule(holds | {"below": 2})).count() == 7
+    assert people_in(rule(holds | {"at_least": 0})).count() == 8
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ("{", "not_json"),
+        ("[" * 50_000, "not_json"),
+        ("[]", "not_valid"),
+        ('{"version": 1, "rule": {"all": []}}', "not_valid"),
+        ('{"version": 2, "rule": {"all": [{"field": "level", "is": [1]}]}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "user__password", "is": ["x"]}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "level", "is": [6]}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "assets_minor"}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "assets_minor", "at_least": 5, "below": 5}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "assets_minor", "at_least": 1.5}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "assets_minor", "at_least": -1}}', "not_valid"),
+        ('{"version": 1, "rule": {"field": "last_visit_days", "at_least": 99999999999}}', "not_valid"),
+        (json.dumps({"version": 1, "rule": {"all": [{"field": "level", "is": [1]}] * 51}}), "too_long"),
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_refused_and_nothing_is_stored(bad, code):
+    with pytest.raises(RuleError) as refused:
+        read_rule(bad)
+    assert refused.value.code == code
+    with pytest.raises(ValidationError):
+        write_segment(name="bad", rule=bad, author=None)
+    assert not Segment.objects.exists()
+
+
+def test_too_much_nesting_is_refused():
+    node = {"field": "level", "is": [1]}
+    for _ in range(6):
+        node = {"all": [node]}
+    with pytest.raises(RuleError, match="too_deep"):
+        read_rule({"version": 1, "rule": node})
+
+
+def test_a_rule_is_said_in_words():
+    one = rule(
+        {"field": "dormancy", "is": ["dormant", "lost"]},
+        {"field": "idle_cash_minor", "at_least": 100_000},
+        {"not": [{"field": "consent", "purpose": "marketing", "is": True}]},
+        {"field": "last_visit_days", "at_least": 1},
+    )
+    with translation.override("en"):
+        words = explain(one)
+    assert words.text == "All of these hold:"
+    assert [part.text for part in words.parts] == [
+        "Activity is dormant or lost", "Cash that lies idle at least 1,000 yuan", "None of these holds:", "No visit for at least 1 day",
+    ]  # fmt: skip
+    assert words.parts[2].parts[0].text == "Agreed to marketing messages"
+
+
+def test_small_groups_are_withheld_and_a_single_gap_is_hidden_with_another():
+    assert told({"a": 50, "b": 20, "c": 3}) == {"a": 50, "b": None, "c": None}
+    assert told({"a": 50, "b": 4, "c": 3}) == {"a": 50, "b": None, "c": None}
+    assert told({"a": 50, "b": 20}) == {"a": 50, "b": 20}
+    assert told({"a": 0, "b": 3}) == {"b": None}
+
+
+def test_an_audience_shows_numbers_and_pseudonyms_and_no_small_group():
+    crowd(30, prefix="many", level=2)
+    crowd(3, prefix="few", level=5)
+    seen = audience(rule({"field": "dormancy", "is": ["dormant"]}))
+    assert seen.count == 33
+    levels = {bar.key: bar.count for bar in seen.breakdowns[1][1]}
+    assert levels == {"2": None, "5": None}
+    assert len(seen.sample) == 10 and "example.com" not in repr(seen) and "Many" not in repr(seen)
+
+
+def test_an_audience_below_ten_is_only_a_number():
+    crowd(9)
+    seen = audience(rule({"field": "dormancy", "is": ["dormant"]}))
+    assert (seen.count, seen.breakdowns, seen.sample) == (9, [], [])
+
+
+def test_the_built_in_segment_finds_sleepers_with_idle_cash_and_is_written_once():
+    crowd(4, prefix="sleep", idle_minor=100_000)
+    crowd(4, prefix="poor", idle_minor=99_999)
+    crowd(4, prefix="calm", dormancy=Dormancy.CALM)
+    (segment,) = ensure_builtin_segments()
+    assert ensure_builtin_segments() == [segment] and Segment.objects.count() == 1
+    assert names(read_rule(segment.rule)) == {"sleep"}
+    with translation.override("en"):
+        assert str(segment) == "Dormant with idle cash"
+
+
+# ── the pages ────────────────────────────────────────────────────────────────────────────────────────────────────
+FORM = {"name": "Sleepers", "dormancy": ["dormant"], "idle_cash": "1000.50", "level": ["none", "3"], "last_visit": "60", "consent": "on"}
+
+
+def test_a_marketer_builds_a_segment_by_choosing(people, client):
+    client.force_login(people.mark)
+    response = client.post(reverse("segment_new"), FORM, follow=True)
+    segment = Segment.objects.get()
+    assert segment.rule == {
+        "version": 1,
+        "rule": {
+            "all": [
+                {"field": "dormancy", "is": ["dormant"]},
+                {"field": "level", "is": [None, 3]},
+                {"field": "idle_cash_minor", "at_least": 100_050},
+                {"field": "last_visit_days", "at_least": 60},
+                {"field": "consent", "purpose": "marketing", "is": True},
+            ]
+        },
+    }
+    assert segment.author == people.mark
+    assert response.redirect_chain == [(reverse("segment", args=[segment.pk]), 302)]
+    client.post(reverse("segment_new"), FORM)
+    assert Segment.objects.count() == 1, "the same form sent twice makes one segment"
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        {"name": "x"},
+        {"name": ""} | {"dormancy": ["dormant"]},
+        {"name": "x", "dormancy": ["asleep"]},
+        {"name": "x", "idle_cash": "-1"},
+        {"name": "x", "idle_cash": "lots"},
+        {"name": "x", "rule": "{"},
+        {"name": "x", "rule": '{"version":1,"rule":{"field":"user__email","is":["a"]}}'},
+        {"name": "x" * 81, "dormancy": ["dormant"]},
+    ],
+)
+def test_bad_input_is_refused_with_a_sentence(people, client, post):
+    client.force_login(people.mark)
+    response = client.post(reverse("segment_new"), post)
+    assert response.status_code == 422
+    assert [message for messages in response.context["form"].errors.values() for message in messages]
+    assert not Segment.objects.exists()
+
+
+def test_a_taken_name_is_refused(people, client):
+    client.force_login(people.mark)
+    client.post(reverse("segment_new"), FORM)
+    response = client.post(reverse("segment_new"), FORM | {"idle_cash": "7"})
+    assert response.status_code == 422 and Segment.objects.count() == 1
+
+
+def test_the_page_names_nobody_and_asks_few_questions(people, client, django_assert_max_num_queries):
+    crowd(40, prefix="secret")
+    segment = ensure_builtin_segments()[0]
+    client.force_login(people.mark)
+    with django_assert_max_num_queries(12):
+        page = client.get(reverse("segment", args=[segment.pk])).content.decode()
+    assert "secre-1" in page and "Secret" not in page and "example.com" not in page.replace(people.mark.email, "")
+
+
+def test_the_list_asks_few_questions_however_long(people, client, django_assert_max_num_queries):
+    for i in range(30):
+        Segment.objects.create(name=f"s{i}", rule={"version": 1, "rule": {"field": "level", "is": [1]}}, author=people.mark)
+    client.force_login(people.mark)
+    with django_assert_max_num_queries(12):
+        assert b"s29" in client.get(reverse("segment_list")).content
