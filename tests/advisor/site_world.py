@@ -53,7 +53,7 @@ def make_assessment(investor: Investor, level: int = 3) -> Assessment:
     instrument = load_instrument("standard@1")
     return Assessment.objects.create(
         investor=investor, state=Assessment.State.COMPLETED, instrument=instrument.key, instrument_sha256=instrument.sha256,
-        answers={item.code: item.options[-1].code for item in instrument.items}, amount_minor=10_000_000, tolerance=55.5, capacity=61.25,
+        answers={item.code: item.options[-1].code for item in instrument.items}, amount_minor=10_000_000, tolerance=55.5, capacity=61.2,
         score=56.9, raw_level=level, level=level, stated_loss=0.2, completed_at=timezone.now(),
         working={"caps": [{"name": "loss_20", "level": 3, "binds": True}], "gate": None},
     )  # fmt: skip
