@@ -58,6 +58,7 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.fields["phone"].label = _("Mobile number")
         self.fields["email"].label = _("E-mail address")
+        self.fields["email"].required = self.fields["email"].widget.is_required = False
         self.fields["email"].help_text = _("Instead of the number, or as well: one of the two is enough.")
         self.fields["password1"].help_text = _("At least 8 characters, not only digits. Without one you sign in with a code.")
 

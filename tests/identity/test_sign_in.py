@@ -8,6 +8,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -275,3 +276,7 @@ def test_a_demo_shows_its_messages_of_the_last_hour(client, settings, tmp_path):
 def test_a_licensed_deployment_shows_none(client, settings):
     settings.IS_DEMO = False
     assert client.get(reverse("demo_outbox")).status_code == 404
+
+
+def test_the_settings_pass_the_checks_that_stop_a_start():
+    call_command("check")
