@@ -130,6 +130,6 @@ def test_a_forged_link_changes_nothing(link, forge):
 
 
 def test_the_page_names_nobody(link):
-    person, url = link
+    _, url = link
     page = Client().get(url).content.decode()
     assert "Reader" not in page and "reader0" not in page
