@@ -37,6 +37,11 @@ class Lag(Row):
     pay: int
 
 
+class CategoryWords(Row):
+    category: str
+    words: list[str]
+
+
 class LevelRule(Row):
     code: str
     max_grade: int
@@ -77,6 +82,8 @@ class Jurisdiction(Row):
     lags: dict[str, Lag]
     cut_off: str
     volatility_bands: dict[int, float]
+    category_words: list[CategoryWords]
+    band_categories: dict[int, str]
     levels: dict[int, LevelRule]
     horizon_ceilings: list[HorizonCeiling]
     advice: AdviceLimits

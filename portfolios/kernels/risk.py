@@ -1,5 +1,7 @@
 """Figures of a portfolio from its moments."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from portfolios.kernels.types import FloatArray, Moments
@@ -20,5 +22,10 @@ def normal_cvar(expected_return: float, volatility: float) -> float:
 def figures(moments: Moments, weights: FloatArray) -> tuple[float, float, float]:
     """Return expected return, volatility and normal CVaR a year of weights (n,) in the order of `moments.codes`."""
     expected_return = float(moments.mean @ weights)
-    volatility = float(np.sqrt(max(weights @ moments.cov @ weights, 0.0)))
+    volatility = float(np.sqrt(max(float(weights @ moments.cov @ weights), 0.0)))
     return expected_return, volatility, normal_cvar(expected_return, volatility)
+
+
+def grade_of_volatility(volatility: float, bands: Mapping[int, float]) -> int:
+    """Return the lowest grade whose band lies above an annual volatility; an unknown one (NaN) gets the highest grade."""
+    return next((grade for grade in sorted(bands) if volatility < bands[grade]), max(bands))

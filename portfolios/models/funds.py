@@ -101,6 +101,7 @@ class ImportRun(models.Model):
     sha256 = models.CharField(max_length=64)
     n_rows = models.PositiveIntegerField(default=0)
     n_new = models.PositiveIntegerField(default=0)
+    n_changed = models.PositiveIntegerField(default=0)
     n_unchanged = models.PositiveIntegerField(default=0)
     n_reported = models.PositiveIntegerField(default=0)
     n_funds = models.PositiveIntegerField(default=0)

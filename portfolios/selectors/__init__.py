@@ -14,6 +14,7 @@ from portfolios.selectors.history import growth_of, load_history, nav_on, return
 from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
+from portfolios.selectors.sentences import error_sentence, note_sentence, row_reason, row_sentence
 
 __all__ = [
     "FundQuery",
@@ -24,16 +25,20 @@ __all__ = [
     "category_of",
     "class_name",
     "current_pool",
+    "error_sentence",
     "find_funds",
     "growth_of",
     "load_history",
     "nav_on",
+    "note_sentence",
     "orders_of",
     "portfolio_totals",
     "positions",
     "published_history",
     "redemption_fees",
     "return_matrix",
+    "row_reason",
+    "row_sentence",
     "settlement_lag",
     "steps_of",
     "weights_risk",

@@ -1,0 +1,77 @@
+"""manage.py import_nav: bring a price file in and say what became of each row."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from portfolios.kernels.errors import KernelError
+from portfolios.management.language import shell_language
+from portfolios.selectors import error_sentence, note_sentence, row_sentence
+from portfolios.services import ImportReport, ImportRequest, import_nav
+
+_SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = (
+        "Import daily NAVs from a CSV file, long or wide, gzipped or not. Importing again changes nothing; a fund with a wrong row "
+        "is left out whole. Exit 0: all stored; 1: some funds refused; 2: nothing could be used."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--prices", type=Path, required=True, help="unit NAVs or prices")
+        parser.add_argument("--total-return", type=Path, help="total-return indices of the same funds and days")
+        parser.add_argument("--descriptions", type=Path, help="what the funds are, in words: ticker, name, and more")
+        parser.add_argument("--funds", type=Path, help="code,name_zh,name_en,category,grade")
+        parser.add_argument("--source", default="csv", help="the adapter that reads the files")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with translation.override(shell_language()):
+            request = ImportRequest(
+                prices=options["prices"],
+                today=timezone.localdate(),
+                total_return=options["total_return"],
+                descriptions=options["descriptions"],
+                funds=options["funds"],
+                source=options["source"],
+            )
+            try:
+                report = import_nav(request=request)
+            except KernelError as error:
+                raise CommandError(error_sentence(error.code, error.params), returncode=2) from error
+            self._say(report)
+
+    def _say(self, report: ImportReport) -> None:
+        for fund, note in report.notes:
+            self.stdout.write(note_sentence(fund, note))
+        for line, fund, code in report.issues[:_SHOWN]:
+            self.stderr.write(row_sentence(code, line=line, fund=fund))
+        if len(report.issues) > _SHOWN:
+            self.stderr.write(_("… and %(n)s more rows; all are kept with import %(run)s.") % self._rest(report))
+        for fund, n_rows in sorted(report.refused.items()):
+            self.stderr.write(_("Fund %(fund)s was not imported; %(n)s good rows of it were left out too.") % {"fund": fund, "n": n_rows})
+        counts = report.counted
+        self.stdout.write(
+            _(
+                "Rows read: %(rows)s = new %(new)s + changed %(changed)s + unchanged %(unchanged)s"
+                " + reported %(reported)s; funds: %(funds)s."
+            )
+            % {
+                "rows": report.n_rows,
+                "new": counts.n_new,
+                "changed": counts.n_changed,
+                "unchanged": counts.n_unchanged,
+                "reported": report.n_reported,
+                "funds": report.n_funds,
+            }
+        )
+        if report.refused:
+            raise CommandError(_("Some funds were not imported."), returncode=1 if report.n_funds else 2)
+
+    @staticmethod
+    def _rest(report: ImportReport) -> dict[str, int]:
+        return {"n": len(report.issues) - _SHOWN, "run": report.run_id}

@@ -1,0 +1,95 @@
+"""What went wrong with a file or a solve, as one sentence in the reader's language."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+_SENTENCES = {
+    "file_is_zip": _("%(file)s is a zip archive (or an Excel workbook), not a CSV file: unpack it or save it as CSV first."),
+    "file_is_excel": _("%(file)s is an Excel workbook, not a CSV file: save it as CSV first."),
+    "file_is_pdf": _("%(file)s is a PDF, not a CSV file."),
+    "file_is_not_text": _("%(file)s is not a text file in UTF-8 or GB18030."),
+    "file_not_found": _("There is no file %(file)s."),
+    "file_not_readable": _("%(file)s cannot be read."),
+    "file_has_no_rows": _("%(file)s has no rows."),
+    "column_missing": _("%(file)s has no column “%(column)s”."),
+    "column_twice": _("The column “%(column)s” stands twice in the file."),
+    "line_has_too_many_fields": _("Line %(line)s of %(file)s has more fields than the header, or a quotation mark that is not closed."),
+    "unknown_source": _("There is no source “%(source)s”."),
+    "unknown_category": _("Fund %(fund)s: there is no category “%(category)s”."),
+    "unknown_grade": _("Fund %(fund)s: “%(grade)s” is not a risk grade; write R1 to R5."),
+    "unknown_class": _("Fund %(fund)s: there is no asset class “%(asset_class)s”; there are %(known)s."),
+    "unknown_fund": _("Fund %(fund)s is not in the price file."),
+    "unknown_level": _("There is no level “%(level)s”; there are %(known)s."),
+    "fund_twice": _("Fund %(fund)s stands twice in %(file)s."),
+    "no_history": _("There is not enough price history."),
+    "no_common_history": _("The funds have no days in common."),
+    "fund_without_moments": _("Fund %(fund)s is unknown or has too short a price history."),
+    "bad_row": _("Line %(line)s, fund %(fund)s: %(reason)s."),
+    "no_pool": _("There is no fund pool yet."),
+    "no_money_market_fund": _("Level %(level)s may hold R1 money-market funds only, and there is no R1 money-market fund."),
+    "no_fund_of_grade": _("Level %(level)s may hold funds up to R%(max_grade)s only, and there is none."),
+    "cvar_budget": _(
+        "The limit on the loss in a bad year (%(limit)s) cannot be kept: the calmest portfolio that is allowed loses %(reached)s."
+    ),
+    "bounds_cannot_sum_to_one": _("The largest shares allowed for %(n_funds)s funds add up to less than the whole."),
+    "groups_contradict": _("The limits on groups of funds contradict each other."),
+    "not_proven_optimal": _("The solver found no portfolio that it can prove to be the best."),
+    "solver_failed": _("The solver failed."),
+}
+
+_REASONS = {
+    "fund_missing": _("the fund code is missing"),
+    "code_too_long": _("the fund code is longer than 20 characters"),
+    "date_unreadable": _("the date cannot be read"),
+    "date_in_future": _("the date lies in the future"),
+    "duplicate_date": _("the date stands twice"),
+    "nav_missing": _("the NAV is missing"),
+    "nav_not_a_number": _("the NAV is not a number"),
+    "nav_not_positive": _("the NAV is not above zero"),
+    "cumulative_not_a_number": _("the cumulative NAV is not a number"),
+    "total_return_not_a_number": _("the total return is not a number"),
+    "total_return_missing": _("the total-return file has no good value for this day"),
+    "total_return_not_positive": _("the total-return index is not above zero"),
+    "distribution_unclear": _("the distribution is not understood"),
+}
+
+_NOTES = {
+    "cumulative_nav_not_used": _("its cumulative NAV is not in units of today and was not used"),
+    "distributions_from_cumulative_nav": _("%(detail)s distributions were read off the cumulative NAV"),
+    "category_from_words": _("category %(detail)s from its name or description"),
+    "category_from_volatility": _("its category is not clear: %(detail)s by its volatility"),
+    "grade_from_volatility": _("grade R%(detail)s by its volatility"),
+    "grade_unknown": _("too short a history for a volatility: grade R%(detail)s, the highest"),
+    "short_history": _("left out, too short a price history"),
+    "stale": _("left out, no recent price"),
+}
+
+
+def error_sentence(code: str, params: Mapping[str, object]) -> str:
+    """One sentence for the code and parameters of a kernel's or a file's error; an unknown code is named, never hidden."""
+    shown = dict(params)
+    if code == "cvar_budget":
+        shown |= {name: f"{float(str(shown[name])):.2%}" for name in ("limit", "reached")}
+    if code in _SENTENCES:
+        return str(_SENTENCES[code]) % shown
+    return gettext("This cannot be done (%(code)s).") % {"code": code}
+
+
+def row_sentence(code: str, *, line: int, fund: str) -> str:
+    """One sentence for a row that was not stored."""
+    params = {"line": line, "fund": fund or "-", "reason": row_reason(code)}
+    return str(_SENTENCES["bad_row"]) % params
+
+
+def row_reason(code: str) -> str:
+    """What is wrong with a row, as the end of a sentence."""
+    return str(_REASONS.get(code, code))
+
+
+def note_sentence(fund: str, note: str) -> str:
+    """One sentence for a note `code` or `code:detail` about a fund."""
+    code, _colon, detail = note.partition(":")
+    text = str(_NOTES.get(code, code)) % {"detail": detail}
+    return gettext("%(fund)s: %(text)s") % {"fund": fund, "text": text}

@@ -1,0 +1,132 @@
+"""Solving on a price file of the user's own: nothing is read from the database or written to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from portfolios.jurisdictions import LevelRule, jurisdiction
+from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.moments import class_moments
+from portfolios.kernels.optimise import smallest_gamma
+from portfolios.kernels.returns import align, annual_volatility
+from portfolios.kernels.risk import grade_of_volatility
+from portfolios.kernels.types import GammaSolution, Moments, ReturnMatrix
+from portfolios.services.solving import is_allowed, require_some
+
+
+@dataclass(frozen=True)
+class FileSolution:
+    """The answer in the shape the command prints; `exit_code` 0 solved, 3 infeasible."""
+
+    answer: dict[str, Any]
+    exit_code: int
+
+
+def solve_price_file(*, prices: Path, grades: Path | None, level: str, today: date) -> FileSolution:
+    """Solve for a level on a file of prices (taken as total return) and optional grades; the advice caps are not applied.
+
+    Raises DataError for files that cannot be used; an infeasible level comes back as an answer with its limit named.
+    """
+    rules = jurisdiction()
+    rule = next((row for row in rules.levels.values() if row.code.lower() == level.lower()), None)
+    if rule is None:
+        raise DataError("unknown_level", level=level, known=", ".join(row.code for row in rules.levels.values()))
+    matrix, assumed = _matrix(prices, today)
+    graded = _graded(matrix, grades)
+    answer: dict[str, Any] = {
+        "status": "infeasible",
+        "level": rule.code,
+        "weights": {},
+        "expected_return": None,
+        "volatility": None,
+        "cvar": None,
+        "cvar_limit": rule.cvar_budget,
+        "gamma": None,
+        "grades": {code: grade for code, (grade, _) in graded.items()},
+        "classes": {name: rules.classes[name].mean for name in sorted({name for _, name in graded.values()})},
+        "fund_classes": {code: name for code, (_, name) in graded.items()},
+        "cash_rate": rules.cash_rate,
+        "binding": [],
+        "solver": None,
+        "notes": assumed,
+    }
+    try:
+        moments, found = _solve(rule, matrix, graded)
+    except InfeasibleError as error:
+        return FileSolution({**answer, "conflict": [_limit_name(error)], "reason": {"code": error.code, "params": error.params}}, 3)
+    return FileSolution({**answer, **_figures(found, [*assumed, *moments.notes])}, 0)
+
+
+def _matrix(prices: Path, today: date) -> tuple[ReturnMatrix, list[str]]:
+    from portfolios.sources.csv import read_prices
+    from portfolios.sources.frame import check, histories
+
+    checked = check(read_prices(prices), today)
+    if checked.refused:
+        fatal = next(issue for issue in checked.issues if issue.fund in checked.refused and issue.code != "nav_missing")
+        raise DataError("bad_row", line=fatal.line, fund=fatal.fund, reason=fatal.code)
+    made = {history.fund_code: (history, notes) for history, notes in histories(checked.good)}
+    if not made:
+        raise DataError("file_has_no_rows", file=prices.name)
+    last = max(int(history.dates[-1]) for history, _ in made.values())
+    since = last - round(365.25 * jurisdiction().advice.history_years)
+    matrix = align(tuple(sorted(made)), {code: history for code, (history, _) in made.items()})
+    kept = matrix.dates >= since
+    notes = [f"{note}:{code}" for code, (_, said) in made.items() for note in said]
+    return ReturnMatrix(matrix.codes, matrix.dates[kept], matrix.values[kept]), notes
+
+
+def _graded(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, str]]:
+    """Grade and class of each fund: as the grades file says, else by its volatility, one class a grade."""
+    rules = jurisdiction()
+    volatility = annual_volatility(matrix)
+    graded = {}
+    for code, own in zip(matrix.codes, volatility.tolist(), strict=True):
+        grade = grade_of_volatility(own, rules.volatility_bands)
+        graded[code] = (grade, f"grade_{grade}")
+    if grades is None:
+        return graded
+    from portfolios.sources.tables import read_grades
+
+    for row in read_grades(grades):
+        if row.code not in graded:
+            raise DataError("unknown_fund", fund=row.code)
+        asset_class = row.asset_class or f"grade_{row.grade}"
+        if asset_class not in rules.classes:
+            raise DataError("unknown_class", fund=row.code, asset_class=asset_class, known=", ".join(sorted(rules.classes)))
+        graded[row.code] = (row.grade or 5, asset_class)
+    return graded
+
+
+def _solve(rule: LevelRule, matrix: ReturnMatrix, graded: Mapping[str, tuple[int, str]]) -> tuple[Moments, GammaSolution]:
+    rules = jurisdiction()
+    allowed = {code for code, (grade, asset_class) in graded.items() if is_allowed(rule, grade, asset_class)}
+    require_some(rule, dict.fromkeys(allowed))
+    moments = class_moments(matrix, {code: rules.classes[name].mean for code, (_, name) in graded.items()})
+    usable = tuple(sorted(allowed & set(moments.codes)))
+    require_some(rule, dict.fromkeys(usable))
+    gammas = (rules.advice.gamma_min, rules.advice.gamma_max)
+    return moments, smallest_gamma(moments, Mandate(usable, gammas[0]), rule.cvar_budget, gammas)
+
+
+def _figures(found: GammaSolution, notes: list[str]) -> dict[str, Any]:
+    solution = found.solution
+    binding = [name for name in solution.binding if not name.endswith(":min")]
+    return {
+        "status": "solved",
+        "weights": {code: float(w) for code, w in zip(solution.codes, solution.weights, strict=True) if w > 0},
+        "expected_return": solution.expected_return,
+        "volatility": solution.volatility,
+        "cvar": solution.cvar,
+        "gamma": solution.gamma,
+        "binding": [*binding, *(["cvar"] if found.budget_binds else [])],
+        "solver": solution.solver,
+        "notes": notes if found.budget_binds else [*notes, "budget_does_not_bind"],
+    }
+
+
+def _limit_name(error: InfeasibleError) -> str:
+    return {"cvar_budget": "cvar", "no_money_market_fund": "only_money_market", "no_fund_of_grade": "max_grade"}.get(error.code, error.code)

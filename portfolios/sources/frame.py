@@ -1,0 +1,124 @@
+"""The one frame every source returns, its checks, and the histories made from it.
+
+A frame is a pandas DataFrame, one row a published NAV, with the columns of `COLUMNS`: fund (code), date (ordinal, -1 if
+unreadable), nav, cumulative, total_return, distribution and split a unit (NaN where the source says nothing),
+subscription ("open", "closed" or ""), line (of the file) and problem (a reason code, "" where the row is good).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from portfolios.kernels.types import FloatArray, FundHistory
+
+COLUMNS = ["fund", "date", "nav", "cumulative", "total_return", "distribution", "split", "subscription", "line", "problem"]
+MAX_CODE_LENGTH = 20
+# A row without a price is left out and reported; any other problem refuses the whole fund.
+HARMLESS = {"nav_missing"}
+# Cumulative NAV is unit NAV plus what was paid out, to four decimals; a step beyond rounding is a payment.
+_CUMULATIVE_NOISE = 3e-4
+
+
+@dataclass(frozen=True)
+class RowIssue:
+    """A row that was not stored, and why."""
+
+    line: int
+    fund: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Good rows sorted by fund and date, every row that is not stored, and the funds refused with all their rows."""
+
+    good: pd.DataFrame
+    issues: list[RowIssue]
+    refused: dict[str, int]
+    last_subscription: dict[str, bool]  # fund -> open for purchase, where the source says so
+
+
+def check(frame: pd.DataFrame, today: date) -> Checked:
+    """Mark what no history may hold; a fund with one bad row is refused whole, its other rows counted in `refused`."""
+    frame = frame.sort_values(["fund", "date", "line"], kind="stable", ignore_index=True)
+    _mark(frame, frame["fund"].str.len() == 0, "fund_missing")
+    _mark(frame, frame["fund"].str.len() > MAX_CODE_LENGTH, "code_too_long")
+    _mark(frame, frame["nav"].isna(), "nav_missing")
+    _mark(frame, ~(frame["nav"] > 0) | ~np.isfinite(frame["nav"]), "nav_not_positive")
+    _mark(frame, frame["total_return"] <= 0, "total_return_not_positive")
+    _mark(frame, frame["date"] > today.toordinal(), "date_in_future")
+    _mark(frame, frame.duplicated(["fund", "date"], keep="first"), "duplicate_date")
+    bad = frame[frame["problem"] != ""]
+    issues = [RowIssue(int(line), str(fund), str(code)) for line, fund, code in zip(bad["line"], bad["fund"], bad["problem"], strict=True)]
+    fatal = set(bad.loc[~bad["problem"].isin(HARMLESS), "fund"])
+    clean = frame[frame["problem"] == ""]
+    condemned = clean["fund"].isin(fatal)
+    refused = {str(fund): int(n) for fund, n in clean.loc[condemned, "fund"].value_counts().items()}
+    good = clean[~condemned]
+    said = good.loc[good["subscription"] != ""].groupby("fund")["subscription"].last()
+    return Checked(
+        good,
+        sorted(issues, key=lambda issue: issue.line),
+        {**dict.fromkeys(fatal, 0), **refused},
+        {str(fund): state == "open" for fund, state in said.items()},
+    )
+
+
+def with_total_return(frame: pd.DataFrame, indices: pd.DataFrame) -> pd.DataFrame:
+    """Take the total return of funds from a second frame, whose NAV is the index; a day it lacks is the row's problem."""
+    joined = frame.drop(columns="total_return").merge(
+        indices[["fund", "date", "nav"]].rename(columns={"nav": "total_return"}), on=["fund", "date"], how="left"
+    )
+    covered = joined["fund"].isin(set(indices["fund"]))
+    _mark(joined, covered & joined["total_return"].isna() & joined["nav"].notna(), "total_return_missing")
+    return joined[COLUMNS]
+
+
+def _mark(frame: pd.DataFrame, where: "pd.Series[bool]", code: str) -> None:
+    frame.loc[where & (frame["problem"] == ""), "problem"] = code
+
+
+def histories(good: pd.DataFrame) -> Iterator[tuple[FundHistory, list[str]]]:
+    """Yield each fund's history, total return made from what the source gave, with notes on what was assumed."""
+    for fund, rows in good.groupby("fund", sort=True):
+        nav = rows["nav"].to_numpy(float)
+        total_return = rows["total_return"].to_numpy(float)
+        paid, notes = _payments(rows, nav)
+        if not np.isfinite(total_return).all():
+            total_return = total_return_index(nav, paid, rows["split"].fillna(1.0).to_numpy(float))
+        yield (
+            FundHistory(
+                str(fund),
+                rows["date"].to_numpy(np.int64),
+                np.round(nav * 1e6).astype(np.int64),
+                total_return,
+                np.round(paid * 1e6).astype(np.int64),
+            ),
+            notes,
+        )
+
+
+def total_return_index(nav: FloatArray, paid: FloatArray, split: FloatArray) -> FloatArray:
+    """Grow 1 by (nav_t split_t + paid_t) / nav_(t-1): what a holder who reinvests each payment at that day's NAV has."""
+    steps = (nav[1:] * split[1:] + paid[1:]) / nav[:-1]
+    return np.concatenate([[1.0], np.cumprod(steps)])
+
+
+def _payments(rows: pd.DataFrame, nav: FloatArray) -> tuple[FloatArray, list[str]]:
+    """Distributions a unit: as the source names them, else the steps by which cumulative NAV outgrows unit NAV."""
+    named = rows["distribution"].to_numpy(float)
+    paid = np.nan_to_num(named, nan=0.0)
+    cumulative = rows["cumulative"].to_numpy(float)
+    if not np.isfinite(cumulative).any() or len(nav) < 2:
+        return paid, []
+    step = np.diff(cumulative - nav, prepend=np.nan)
+    usual = np.abs(step[np.isfinite(step)]) <= _CUMULATIVE_NOISE
+    if usual.size == 0 or usual.mean() < 0.9:
+        # Exchange-traded funds publish it a share of the first day, not a unit of today: it says nothing then.
+        return paid, ["cumulative_nav_not_used"]
+    found = np.isfinite(step) & (step > _CUMULATIVE_NOISE) & ~np.isfinite(named) & rows["split"].isna().to_numpy()
+    paid[found] = np.round(step[found], 6)
+    return paid, [f"distributions_from_cumulative_nav:{int(found.sum())}"] if found.any() else []

@@ -1,0 +1,126 @@
+"""Opening text tables: gzip, byte order marks, GB18030, and sentences for what is no table."""
+
+import codecs
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pandas as pd
+
+from portfolios.kernels.errors import DataError
+
+_CHUNK_ROWS = 200_000
+_MAGIC = {b"PK\x03\x04": "file_is_zip", b"\xd0\xcf\x11\xe0": "file_is_excel", b"%PDF": "file_is_pdf"}
+HEADERS = {
+    "date": {"date", "nav_date", "trade_date", "净值日期", "日期", "交易日期"},
+    "fund": {"fund", "code", "fund_code", "ticker", "symbol", "基金代码", "代码", "基金"},
+    "nav": {"nav", "unit_nav", "price", "close", "单位净值", "净值"},
+    "cumulative": {"cumulative_nav", "cum_nav", "accumulated_nav", "累计净值"},
+    "total_return": {"total_return", "total_return_index", "复权净值", "复权单位净值"},
+    "distribution": {"distribution", "dividend", "分红送配", "分红", "每份分红"},
+    "subscription": {"subscription", "subscription_state", "申购状态"},
+}
+
+
+def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Pieces of the file as stripped text with lower-case headers, and the line on which each starts."""
+    with opened(path) as raw:
+        _refuse_what_is_no_text(raw, path)
+    encoding = _encoding(path)
+    first_line = 2
+    with opened(path) as raw:
+        try:
+            reader = pd.read_csv(
+                raw,
+                dtype=str,
+                keep_default_na=False,
+                na_filter=False,
+                skip_blank_lines=False,
+                encoding=encoding,
+                sep=_separator(path, encoding),
+                chunksize=_CHUNK_ROWS,
+                index_col=False,
+            )
+            for chunk in cast(Any, reader):
+                yield _tidied(chunk), first_line
+                first_line += len(chunk)
+        except pd.errors.EmptyDataError as error:
+            raise DataError("file_has_no_rows", file=path.name) from error
+        except pd.errors.ParserError as error:
+            found = re.search(r"line (\d+)", str(error))
+            raise DataError("line_has_too_many_fields", file=path.name, line=int(found[1]) if found else 0) from error
+
+
+def _tidied(chunk: pd.DataFrame) -> pd.DataFrame:
+    headers = [str(column).strip() for column in chunk.columns]
+    lower = [header.lower() for header in headers]
+    for header in lower:
+        # pandas renames the second of two equal headers to "X.1".
+        if lower.count(header) > 1 or (header.endswith(".1") and header[:-2] in lower):
+            raise DataError("column_twice", column=header.removesuffix(".1"))
+    chunk = chunk.fillna("").apply(lambda column: column.str.strip())
+    chunk.columns = pd.Index(lower)
+    chunk.attrs["headers"] = dict(zip(chunk.columns, headers, strict=True))
+    return chunk
+
+
+def opened(path: Path) -> BinaryIO:
+    try:
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        return cast(BinaryIO, gzip.open(path, "rb")) if is_gzip else path.open("rb")
+    except FileNotFoundError as error:
+        raise DataError("file_not_found", file=path.name) from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError("file_not_readable", file=path.name) from error
+
+
+def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
+    try:
+        head = raw.read(4096)
+    except (OSError, EOFError) as error:
+        raise DataError("file_not_readable", file=path.name) from error
+    for magic, code in _MAGIC.items():
+        if head.startswith(magic):
+            raise DataError(code, file=path.name)
+    if not head.strip():
+        raise DataError("file_has_no_rows", file=path.name)
+    if b"\x00" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("file_is_not_text", file=path.name)
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8 if the whole file is, else GB18030 if it is that, which Chinese spreadsheets write."""
+    for encoding in ("utf-8-sig", "gb18030"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        with opened(path) as raw:
+            try:
+                if encoding == "utf-8-sig" and raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                    return "utf-16"
+                raw.seek(0)
+                while block := raw.read(1 << 20):
+                    decoder.decode(block)
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                continue
+            except (OSError, EOFError) as error:
+                raise DataError("file_not_readable", file=path.name) from error
+        return encoding
+    raise DataError("file_is_not_text", file=path.name)
+
+
+def _separator(path: Path, encoding: str) -> str:
+    with opened(path) as raw:
+        header = raw.read(65_536).decode(encoding, errors="ignore").split("\n", 1)[0]
+    return max(",\t;", key=header.count)
+
+
+def whole_text(path: Path) -> str:
+    """The decoded text of a small file."""
+    with opened(path) as raw:
+        _refuse_what_is_no_text(raw, path)
+    encoding = _encoding(path)
+    with opened(path) as raw:
+        return raw.read().decode(encoding)
