@@ -17,9 +17,10 @@ from portfolios.models import Order
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The NAV an order was executed at, the day it is confirmed, and the day a redemption's money arrives."""
+    """The NAV an order was executed at and that NAV's day, the day it is confirmed, and the day a redemption's money arrives."""
 
     nav_micro: int
+    price_date: date
     confirm_date: date
     pay_date: date | None = None
 
@@ -49,8 +50,8 @@ class PaperBroker:
         nav_date, nav_micro = published
         if settings.PAPER_CONFIRMS_AT_ONCE:
             day = min(order.price_date, today)
-            return Fill(nav_micro, day, day)
-        return Fill(nav_micro, order.confirm_date, order.pay_date) if nav_date == order.price_date else None
+            return Fill(nav_micro, nav_date, day, day)
+        return Fill(nav_micro, nav_date, order.confirm_date, order.pay_date) if nav_date == order.price_date else None
 
 
 def broker() -> Broker:

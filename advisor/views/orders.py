@@ -1,5 +1,6 @@
 """A person's own orders, each with its four steps."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -15,4 +16,5 @@ ORDERS_A_PAGE = 20
 def order_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(own_orders(request.user), ORDERS_A_PAGE).get_page(request.GET.get("page"))
     rows = [{"order": order, "steps": steps_of(order), "why_not": why_not(order)} for order in page]
-    return render(request, "advisor/order_list_page.html", {"page_obj": page, "rows": rows})
+    context = {"page_obj": page, "rows": rows, "confirms_at_once": settings.PAPER_CONFIRMS_AT_ONCE}
+    return render(request, "advisor/order_list_page.html", context)

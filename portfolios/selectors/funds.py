@@ -63,12 +63,9 @@ class PublishedHistory:
         return date.fromordinal(int(self.growth.dates[-1]))
 
     @property
-    def last_growth(self) -> float:
-        return float(self.growth.growth[-1])
-
-    @property
-    def max_drawdown(self) -> float:
-        return float(self.growth.drawdown.min())
+    def deepest_fall(self) -> float:
+        """The largest fall from a highest value, as a positive fraction."""
+        return -float(self.growth.drawdown.min())
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,8 +192,9 @@ def _confirm_purchase(order: Order, fill: Fill) -> bool:
     if not units_centi:
         reject_order(order, "buys_no_unit")
         return False
-    booked = {"fee_minor": fee_minor, "units_centi": units_centi, "nav_micro": fill.nav_micro, "confirm_date": fill.confirm_date}
-    if not _move(order, (Order.State.ACCEPTED,), Order.State.CONFIRMED, confirmed_at=timezone.now(), **booked):
+    booked = {"fee_minor": fee_minor, "units_centi": units_centi, "nav_micro": fill.nav_micro}
+    dates = {"price_date": fill.price_date, "confirm_date": fill.confirm_date, "confirmed_at": timezone.now()}
+    if not _move(order, (Order.State.ACCEPTED,), Order.State.CONFIRMED, **booked, **dates):
         return False
     post(_units(order, LedgerEntry.Kind.BUY, fill.confirm_date, units_centi, amount_minor))
     return True
@@ -208,7 +209,7 @@ def _confirm_redemption(order: Order, fill: Fill) -> bool:
         return False
     got = redeem(taken, fill.nav_micro, fill.confirm_date, redemption_steps(order.fund))
     booked = {"amount_minor": got.gross_minor, "fee_minor": got.fee_minor, "nav_micro": fill.nav_micro}
-    dates = {"confirm_date": fill.confirm_date, "pay_date": fill.pay_date, "confirmed_at": timezone.now()}
+    dates = {"price_date": fill.price_date, "confirm_date": fill.confirm_date, "pay_date": fill.pay_date, "confirmed_at": timezone.now()}
     if not _move(order, (Order.State.ACCEPTED,), Order.State.CONFIRMED, **booked, **dates):
         return False
     post(_units(order, LedgerEntry.Kind.SELL, fill.confirm_date, -units_centi, -got.cost_minor))
@@ -253,7 +254,7 @@ def cancel_order(*, order_id: int, actor: Any = None, why: str = "", now: dateti
     order = Order.objects.get(pk=order_id)
     if order.state == Order.State.CANCELLED:
         return False
-    if order.price_date is not None and (now or timezone.now()) >= calendar.cut_off_at(order.price_date):
+    if order.state in OPEN_STATES and order.price_date is not None and (now or timezone.now()) >= calendar.cut_off_at(order.price_date):
         raise OrderRefused("too_late_to_cancel", price_date=order.price_date.isoformat())
     if not _close(order, Order.State.CANCELLED, why, actor):
         raise OrderRefused("no_longer_open", state=Order.objects.values_list("state", flat=True).get(pk=order_id))

@@ -101,7 +101,7 @@ def test_a_demo_confirms_and_pays_at_once_at_the_last_nav(fund, portfolio):
     order = place_order(buy(portfolio, fund, placed_at=NOON + timedelta(hours=5)))
     assert confirm_orders(today=MONDAY) == 1
     order.refresh_from_db()
-    assert (order.price_date, order.confirm_date, order.nav_micro) == (date(2026, 3, 3), MONDAY, 1_200_000)
+    assert (order.price_date, order.confirm_date, order.nav_micro) == (date(2026, 2, 27), MONDAY, 1_200_000)
     place_order(sell(portfolio, fund, order.units_centi))
     assert confirm_orders(today=MONDAY) == 1
     assert Order.objects.get(side="sell").state == "paid"
@@ -261,7 +261,7 @@ def test_an_order_without_its_nav_holds_up_nobody(by_the_rules, fund, portfolio)
 def test_two_workers_confirming_the_same_order_give_one_result(fund, portfolio):
     order = place_order(buy(portfolio, fund))
     transitions.accept_order(order)
-    fill = desk.Fill(1_250_000, MONDAY)
+    fill = desk.Fill(1_250_000, MONDAY, MONDAY)
     start, results = Barrier(2), []
 
     def work() -> None:
