@@ -1,6 +1,5 @@
 """Every address of the product."""
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,8 +8,7 @@ from config import views
 from identity.views import demo_outbox
 
 admin.site.has_permission = views.is_admin  # type: ignore[method-assign]
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-advisor_site.login = secure_admin_login(advisor_site.login)  # type: ignore[method-assign]
+admin.site.login = views.admin_entrance  # type: ignore[method-assign,assignment]
 
 urlpatterns = [
     path("healthz", views.health, name="health"),

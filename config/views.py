@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
@@ -18,6 +21,15 @@ from identity.services import set_language as keep_language
 def is_admin(request: HttpRequest) -> bool:
     user: Any = request.user
     return user.is_active and user.is_authenticated and (user.is_superuser or user.has_role(Role.ADMIN))
+
+
+def admin_entrance(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Stand in for the admin's own login form, which would take a password and ask for no second factor."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+    if not is_admin(request):
+        raise PermissionDenied
+    return redirect("admin:index")
 
 
 @require_GET

@@ -10,4 +10,5 @@ PERMISSIONS: dict[Role, tuple[str, ...]] = {
         "marketing.add_campaign",
         "marketing.change_campaign",
     ),
+    Role.ADMIN: ("marketing.view_recommenderrun",),
 }
