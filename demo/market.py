@@ -66,6 +66,8 @@ MODELS = {
 STYLE_OF_THEME = {"growth": 0.45, "value": -0.45, "technology": 0.5, "health": 0.3, "energy": 0.3, "finance": -0.5, "consumer": -0.2}
 GATE_MONTHS = {"index": 12}
 AT_MOST_A_COMPANY = 2
+SCREEN_DAYS = 783  # weekdays in three years
+SCREEN_LAG = 522  # weekdays in the two years during which simulated people trade
 
 
 @dataclass(frozen=True)
@@ -228,39 +230,42 @@ def simulate(funds: list[FundSpec], *, seed: int, until: date) -> Market:
 
 
 def choose_pool(funds: list[FundSpec], market: Market) -> list[PoolChoice]:
-    """Choose the pool by a plain rule, category by category.
+    """Choose the pool by a plain rule, category by category, on what was known SCREEN_LAG weekdays before the last day.
 
-    In: open for purchase, at least 36 months old (index funds 12). Ranked by the sum of two ranks: three-year return over
-    volatility (money-market funds: return alone), and running fee, the lower the better. At most two funds a company and
-    category, until the category's number is full.
+    In: open for purchase, at least 36 months old by then (index funds 12). Ranked by the sum of two ranks: three-year
+    return over volatility (money-market funds: return alone), and running fee, the lower the better. At most two funds a
+    company and category, until the category's number is full. The lag keeps people who trade in the pool from profiting
+    from having been chosen with hindsight.
     """
+    end = len(market.days) - SCREEN_LAG
+    if end < 2:
+        raise ValueError("the market is too short for a pool")
     chosen: list[PoolChoice] = []
-    today = int(market.days[-1])
     for category, model in MODELS.items():
-        columns = [
-            column
-            for column, fund in enumerate(funds)
-            if fund.category == category and fund.is_open and today - fund.inception.toordinal() >= GATE_MONTHS.get(category, 36) * 30.5
-        ]
-        if len(columns) < model.n_in_pool:  # a tiny market: age gives way before the pool stays empty
-            columns = [column for column, fund in enumerate(funds) if fund.category == category and fund.is_open]
+        columns = [column for column, fund in enumerate(funds) if fund.category == category and fund.is_open]
+        old_enough = [column for column in columns if _is_old_enough(funds[column], int(market.days[end - 1]))]
+        # In a tiny market age gives way before the pool stays empty.
+        columns = old_enough if len(old_enough) >= model.n_in_pool else columns
         taken: dict[str, int] = {}
-        n_taken = 0
-        for rank, column in enumerate(_ranked(funds, market, columns, category), start=1):
+        for rank, column in enumerate(_ranked(funds, market.nav[max(0, end - SCREEN_DAYS) : end], columns), start=1):
             fund = funds[column]
-            if n_taken < model.n_in_pool and taken.get(fund.company, 0) < AT_MOST_A_COMPANY:
+            if sum(taken.values()) < model.n_in_pool and taken.get(fund.company, 0) < AT_MOST_A_COMPANY:
                 taken[fund.company] = taken.get(fund.company, 0) + 1
-                n_taken += 1
                 chosen.append(PoolChoice(fund.code, category, rank, len(columns)))
     return chosen
 
 
-def _ranked(funds: list[FundSpec], market: Market, columns: list[int], category: str) -> list[int]:
-    """Sort a category's columns from best to worst."""
-    window = market.nav[-(3 * 261) :, columns]
-    growth = np.diff(np.log(window), axis=0)
-    mean, vol = np.nanmean(growth, axis=0) * DAYS_A_YEAR, np.nanstd(growth, axis=0) * np.sqrt(DAYS_A_YEAR)
-    merit = mean if category == "money" else mean / vol
+def _is_old_enough(fund: FundSpec, on: int) -> bool:
+    return on - fund.inception.toordinal() >= GATE_MONTHS.get(fund.category, 36) * 30.5
+
+
+def _ranked(funds: list[FundSpec], window: Floats, columns: list[int]) -> list[int]:
+    """Sort columns of one category from best to worst."""
+    growth = np.diff(np.log(window[:, columns]), axis=0)
+    known = np.isfinite(growth).sum(axis=0) > 20  # too young to have a return: last
+    growth = np.where(known & np.isfinite(growth), growth, 0.0)
+    mean, vol = growth.mean(axis=0), np.maximum(growth.std(axis=0), 1e-12)
+    merit = np.where(known, mean if funds[columns[0]].category == "money" else mean / vol, -np.inf)
     fee = np.array([funds[column].annual_fee_bps for column in columns])
-    score = merit.argsort().argsort() + (-fee).argsort(kind="stable").argsort()
-    return [columns[i] for i in np.lexsort((np.array([funds[c].code for c in columns]), -score))]
+    score = merit.argsort(kind="stable").argsort() + (-fee).argsort(kind="stable").argsort()
+    return [columns[i] for i in np.lexsort((np.array([funds[column].code for column in columns]), -score))]

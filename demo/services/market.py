@@ -117,5 +117,5 @@ def _write_pool(specs: list[FundSpec], choices: list[PoolChoice]) -> Pool:
 
 def _reason(choice: PoolChoice) -> str:
     category = jurisdiction().categories[choice.category]
-    zh = f"{category.zh}，{choice.n_ranked} 只中第 {choice.rank}：近三年风险收益比与费率，成立满期、开放申购"
-    return f"{zh} / No. {choice.rank} of {choice.n_ranked}, {category.en}: three-year return per risk, and fees; old enough, open"
+    zh = f"{category.zh}，{choice.n_ranked} 只中第 {choice.rank}：截至两年前的三年风险收益比与费率"
+    return f"{zh} / No. {choice.rank} of {choice.n_ranked}, {category.en}: return per risk over three years until two years ago, and fees"

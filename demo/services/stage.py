@@ -1,5 +1,6 @@
 """The stage on which simulated people act, read from the database: pool prices, questionnaire, and the product's own advice."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,13 +15,15 @@ from advisor.services.assessments import valid_until_from
 from demo.cast import Stage
 from demo.tape import Tape
 from portfolios.jurisdictions import jurisdiction
-from portfolios.kernels.errors import InfeasibleError
+from portfolios.kernels.errors import KernelError
 from portfolios.kernels.lots import FeeStep
 from portfolios.kernels.types import AdviceSolution
 from portfolios.models import Fund
 from portfolios.money import rate_bps
 from portfolios.selectors import load_history
 from portfolios.services import solve_advice
+
+log = logging.getLogger(__name__)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 # The horizons for which the advice is worked out: one a bin [0,1) [1,3) [3,5) [5,inf).
@@ -52,13 +55,16 @@ class Scenery:
         return load_instrument(advice_rules().assessment.instrument)
 
     def solution(self, level: int, years: float) -> AdviceSolution | None:
-        """The product's advice for a level and the horizon's bin; None where it is infeasible. Stated losses never bind here:
-        the ceilings already bring a level's budget below them."""
+        """The product's advice for a level and the horizon's bin; None where there is none, so that nobody buys it.
+
+        Stated losses never bind here: the ceilings already bring a level's budget below them.
+        """
         key = (level, horizon_bin(years))
         if key not in self.solutions:
             try:
                 self.solutions[key] = solve_advice(level=level, horizon_years=key[1])
-            except InfeasibleError:
+            except KernelError as error:
+                log.warning("no advice for level %d and %.1f years: %s %s", level, key[1], error.code, error.params)
                 self.solutions[key] = None
         return self.solutions[key]
 
