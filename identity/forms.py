@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account import forms as allauth_forms
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from identity.models import User
@@ -70,6 +72,20 @@ class SignupForm(allauth_forms.SignupForm):  # type: ignore[misc]
     def _clean_phone(self) -> None:
         release_unclaimed(phone=self.cleaned_data.get("phone"))
         super()._clean_phone()
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        saved: tuple[User | None, HttpResponse | None]
+        try:
+            saved = super().try_save(request)
+        except IntegrityError:  # the other of two clicks, or of two people with one number, was quicker
+            self.account_already_exists = True
+            saved = super().try_save(request)
+        return saved
+
+    def save(self, request: HttpRequest) -> User:
+        with transaction.atomic():
+            user: User = super().save(request)
+        return user
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()

@@ -37,9 +37,12 @@ def start_assessment(*, investor: Investor, amount_minor: int) -> Assessment:
     """Return the open draft, or write a new one about this money; a draft left too long is set aside. Safe to repeat."""
     rules = advice_rules().assessment
     drafts = Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT)
-    drafts.filter(started_at__lt=timezone.now() - timedelta(days=rules.draft_days)).update(state=Assessment.State.ABANDONED)
-    if draft := drafts.first():
+    kept_since = timezone.now() - timedelta(days=rules.draft_days)
+    draft = drafts.first()
+    if draft and draft.started_at >= kept_since:
         return draft
+    if draft:
+        drafts.filter(pk=draft.pk).update(state=Assessment.State.ABANDONED)
     instrument = load_instrument(rules.instrument)
     try:
         with transaction.atomic():

@@ -251,6 +251,24 @@ def test_another_goal_uses_the_level_and_is_made_once(answered, client):
     assert Assessment.objects.count() == 1
 
 
+def test_after_a_year_the_questions_come_again_and_the_old_answers_stay(answered, client):
+    client.post(reverse("onboarding_check"))
+    Investor.objects.update(level_valid_until=timezone.localdate() - timedelta(days=1))
+    assert follow(client) == reverse("onboarding_question", args=["income"])
+    for code, option in (ANSWERS | {"loss": "up-to-10"}).items():
+        client.post(reverse("onboarding_question", args=[code]), {"answer": option})
+    client.post(reverse("onboarding_check"))
+    investor = Investor.objects.get()
+    assert (investor.level, investor.has_valid_level()) == (2, True)
+    assert list(LevelChange.objects.order_by("pk").values_list("from_level", "to_level")) == [(None, 3), (3, 2)]
+    assert Assessment.objects.filter(state="completed").count() == 2
+
+
+def test_a_question_costs_few_queries(answered, client, django_assert_max_num_queries):
+    with django_assert_max_num_queries(12):
+        client.get(reverse("onboarding_question", args=["loss"]))
+
+
 def test_a_near_goal_says_that_its_portfolio_is_calmer(answered, client):
     client.post(reverse("onboarding_check"))
     Goal.objects.update(target_date=timezone.localdate() + timedelta(days=200))

@@ -124,6 +124,13 @@ def test_a_taken_number_looks_like_a_free_one(client):
     assert User.objects.filter(phone=STORED).count() == 1
 
 
+def test_the_slower_of_two_sign_ups_with_one_number_is_no_error(client, monkeypatch):
+    sign_up(client, phone=PHONE)
+    monkeypatch.setattr("identity.adapter.AccountAdapter.get_user_by_phone", lambda self, phone: None)  # looked too early
+    assert sign_up(another_browser(), phone=PHONE).url == PHONE_CODE
+    assert User.objects.filter(phone=STORED).count() == 1
+
+
 def test_an_unknown_number_gets_no_code_and_the_page_does_not_say_so(client):
     response = client.post(reverse("account_request_login_code"), {"phone": PHONE})
     assert response.url == LOGIN_CODE
