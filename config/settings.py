@@ -201,6 +201,7 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 # Behind one address there may be a whole office; each number still gets one code in half a minute.
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"verify_phone": "1/30s/key,20/m/ip"}
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Hengtou] "
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

@@ -132,13 +132,16 @@
   }
 
   /* A vertical title costs width and is hard to read: it stands above its axis instead. */
-  function layTitleFlat(layout) {
-    const title = layout.yaxis?.title?.text ?? layout.yaxis?.title;
-    if (typeof title !== "string") return;
-    layout.yaxis = { ...layout.yaxis, title: undefined };
-    layout.margin = { t: 32, ...layout.margin };
-    const note = { text: title, xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 8, showarrow: false };
-    layout.annotations = [...(layout.annotations || []), { ...note, font: { color: token("--ink-muted") } }];
+  function layTitlesFlat(layout) {
+    for (const name of Object.keys(layout).filter((key) => key.startsWith("yaxis"))) {
+      const title = layout[name].title?.text ?? layout[name].title;
+      if (typeof title !== "string") continue;
+      const top = layout[name].domain?.[1] ?? 1;
+      layout[name] = { ...layout[name], title: undefined };
+      if (top === 1) layout.margin = { t: 32, ...layout.margin };
+      const note = { text: title, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom", yshift: 6, showarrow: false };
+      layout.annotations = [...(layout.annotations || []), { ...note, font: { color: token("--ink-muted") } }];
+    }
   }
 
   function prepare(figure, width) {
@@ -158,7 +161,7 @@
     }
     figure.data.forEach(paint);
     labelMoney(figure);
-    layTitleFlat(layout);
+    layTitlesFlat(layout);
     nameLines(figure, width);
     if (layout.showlegend === undefined) layout.showlegend = figure.data.filter((trace) => trace.name && trace.showlegend !== false).length > 1 && !isLine(figure.data[0]);
     return figure;
