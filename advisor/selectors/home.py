@@ -4,13 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
+
 from advisor import charts
 from advisor.models import Assessment, Goal, Investor, Override, Proposal
 from advisor.selectors.advice import class_shares, is_working
+from advisor.selectors.overrides import active_overrides
 from config.jobs import Job
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund
+from portfolios.models import Fund, Order
 from portfolios.selectors import PortfolioTotals, Position, portfolio_totals, positions
+
+ORDERS_SHOWN = 20
+PROPOSALS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +87,19 @@ class GoalPage:
     positions: list[Position]
     shares: list[charts.ClassShare]
     bars: charts.Figure | None
+    proposals: list[Proposal]
+    orders: list[Order]
     override: Override | None
     nav_date: Any
 
 
-def goal_cards(goals: Iterable[Goal]) -> list[GoalCard]:
-    """The goals' pots with their latest proposals and money: six queries whatever their number."""
-    goals = list(goals)
+def goal_cards(goals: list[Goal], held: list[Position], proposals: Iterable[Proposal]) -> list[GoalCard]:
+    """The goals' pots with their latest proposals (newest first) and money: three queries whatever their number."""
     latest: dict[int, Proposal] = {}
-    found = Proposal.objects.filter(goal__in=[goal.pk for goal in goals]).defer("result", "inputs") if goals else []
-    for proposal in found:  # newest first
+    for proposal in proposals:
         latest.setdefault(proposal.goal_id, proposal)
     funded = [goal.portfolio_id for goal in goals if goal.portfolio_id is not None]
-    totals = portfolio_totals(funded) if funded else {}
+    totals = portfolio_totals(funded, held) if funded else {}
     return [_card(goal, latest.get(goal.pk), totals.get(goal.portfolio_id or 0)) for goal in goals]
 
 
@@ -112,9 +118,11 @@ def _card(goal: Goal, proposal: Proposal | None, totals: PortfolioTotals | None)
 
 
 def home_page(investor: Investor) -> HomePage:
-    """Everything the home shows, in at most eight queries."""
-    cards = goal_cards(Goal.objects.filter(account__investor=investor).order_by("target_date", "pk"))
-    held = positions([card.goal.portfolio_id for card in cards if card.goal.portfolio_id is not None])
+    """Everything the home shows, in at most seven queries."""
+    goals = list(Goal.objects.filter(account__investor=investor).order_by("target_date", "pk"))
+    held = positions([goal.portfolio_id for goal in goals if goal.portfolio_id is not None])
+    proposals = Proposal.objects.filter(goal__in=[goal.pk for goal in goals]).defer("result", "inputs") if goals else []
+    cards = goal_cards(goals, held, proposals)
     has_valid_level = investor.has_valid_level()
     has_draft = not has_valid_level and Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT).exists()
     step, step_card = _next_step(investor, cards, has_valid_level=has_valid_level)
@@ -152,11 +160,13 @@ def _next_step(investor: Investor, cards: list[GoalCard], *, has_valid_level: bo
 
 
 def goal_page(goal: Goal) -> GoalPage:
-    """Everything one goal's page shows but its orders and proposals."""
-    card = goal_cards([goal])[0]
+    """Everything one goal's page shows, its last orders and proposals among it, in eight queries."""
     held = positions([goal.portfolio_id]) if goal.portfolio_id is not None else []
-    override = goal.overrides.filter(state=Override.State.ACTIVE).select_related("advisor").first()
-    targets = _target_shares(goal, override) if held else {}
+    # Of a result only the funds' rows: the curves behind "how we chose" are a hundred times as long.
+    proposals = list(goal.proposals.defer("result", "inputs").annotate(funds=F("result__funds"))[:PROPOSALS_SHOWN])
+    card = goal_cards([goal], held, proposals)[0]
+    override = active_overrides().filter(goal=goal).select_related("advisor").first()
+    targets = _target_shares(proposals, override) if held else {}
     shares = class_shares([(position.fund.asset_class, position.value_minor) for position in held], targets)
     level = goal.account.investor.level
     return GoalPage(
@@ -165,21 +175,22 @@ def goal_page(goal: Goal) -> GoalPage:
         positions=held,
         shares=shares,
         bars=charts.allocation_bars(shares) if shares else None,
+        proposals=proposals,
+        orders=list(Order.objects.filter(portfolio=goal.portfolio_id).select_related("fund")[:ORDERS_SHOWN]) if goal.portfolio_id else [],
         override=override,
         nav_date=max((position.nav_date for position in held if position.nav_date), default=None),
     )
 
 
-def _target_shares(goal: Goal, override: Override | None) -> dict[str, float]:
+def _target_shares(proposals: list[Proposal], override: Override | None) -> dict[str, float]:
     """The share each asset class should have: by the override in force, else by the last accepted proposal."""
     if override is not None:
-        weights = override.weights
+        classes = dict(Fund.objects.filter(code__in=list(override.weights)).values_list("code", "asset_class"))
+        rows = [(classes[code], weight) for code, weight in override.weights.items() if code in classes]
     else:
-        accepted = goal.proposals.filter(state=Proposal.State.ACCEPTED).order_by("-pk").first()
-        weights = (accepted.result or {}).get("weights", {}) if accepted is not None else {}
-    classes = dict(Fund.objects.filter(code__in=list(weights)).values_list("code", "asset_class"))
+        accepted: Any = next((proposal for proposal in proposals if proposal.state == Proposal.State.ACCEPTED), None)
+        rows = [(row["asset_class"], row["weight"]) for row in accepted.funds or []] if accepted else []
     shares: dict[str, float] = {}
-    for code, weight in weights.items():
-        if code in classes:
-            shares[classes[code]] = shares.get(classes[code], 0.0) + weight
+    for asset_class, weight in rows:
+        shares[asset_class] = shares.get(asset_class, 0.0) + weight
     return shares

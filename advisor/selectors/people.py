@@ -9,7 +9,10 @@ from advisor.models import Consent, Goal, Investor
 
 def investor_of(user: Any) -> Investor | None:
     """The signed-in person's own investor row."""
-    return Investor.objects.visible_to(user).filter(user_id=user.pk).select_related("user").first()
+    investor = Investor.objects.visible_to(user).filter(user_id=user.pk).first()
+    if investor is not None:
+        investor.user = user  # and user.investor: nobody asks for either again
+    return investor
 
 
 def consents_of(investor: Investor) -> dict[str, Consent]:

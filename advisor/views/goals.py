@@ -9,10 +9,6 @@ from django.views.decorators.http import require_POST, require_safe
 from advisor import rules, selectors, services
 from advisor.errors import Refused
 from advisor.models import Goal
-from portfolios.selectors import orders_of
-
-ORDERS_SHOWN = 20
-PROPOSALS_SHOWN = 10
 
 
 def _visible(request: HttpRequest, pk: int) -> Goal:
@@ -32,8 +28,6 @@ def goal(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "page": selectors.goal_page(row),
         "goal": row,
-        "orders": orders_of([row.portfolio_id])[:ORDERS_SHOWN] if row.portfolio_id else [],
-        "proposals": row.proposals.defer("result", "inputs")[:PROPOSALS_SHOWN],
         "may_ask": _may_ask(request, row) and row.account.investor.has_valid_level(),
         "is_own": row.account.investor.user_id == request.user.pk,
     }

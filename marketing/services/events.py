@@ -18,7 +18,7 @@ SEEN_AGAIN_AFTER = timedelta(minutes=30)
 
 def record_page_view(*, user: User, page: str, properties: dict[str, Any]) -> bool:
     """Note that an investor was here, at most twice an hour, and append a page event if they agreed to profiling."""
-    investor = Investor.objects.filter(user=user).first()
+    investor: Investor | None = getattr(user, "investor", None)  # the page has often asked for it already
     if investor is None:
         return False
     now = timezone.now()

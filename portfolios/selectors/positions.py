@@ -62,12 +62,12 @@ def positions(portfolio_ids: Iterable[int]) -> list[Position]:
     return sorted(found, key=lambda position: (position.portfolio_id, -position.value_minor, position.fund.code))
 
 
-def portfolio_totals(portfolio_ids: Iterable[int]) -> dict[int, PortfolioTotals]:
-    """Totals of each portfolio that exists, in four queries."""
+def portfolio_totals(portfolio_ids: Iterable[int], held: Iterable[Position] | None = None) -> dict[int, PortfolioTotals]:
+    """Totals of each portfolio that exists, in four queries, or in three where the caller has their positions already."""
     ids = list(portfolio_ids)
     value = dict.fromkeys(ids, 0)
     cost = dict.fromkeys(ids, 0)
-    for position in positions(ids):
+    for position in positions(ids) if held is None else held:
         value[position.portfolio_id] += position.value_minor
         cost[position.portfolio_id] += position.cost_minor
     deposits = LedgerEntry.objects.filter(portfolio_id__in=ids, kind=LedgerEntry.Kind.DEPOSIT)
