@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from advisor.selectors import recommendable_funds
-from config.jobs import claim_job, fail_job, finish_job, ring, write_if_claimed
+from config.jobs import claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
 from marketing.kernels.interactions import Matrix, bought_pairs, confidence_matrix
 from marketing.models import RecommenderRun, Suggestion
 from marketing.selectors.interactions import investors_to_suggest_to, load_interactions
@@ -38,12 +38,10 @@ class Trained:
 
 def request_training(*, seed: int = 42) -> RecommenderRun:
     """Queue a training, or return the one that is already waiting or at work."""
-    from marketing.tasks import execute_training_task
-
     with transaction.atomic():
         open_run = RecommenderRun.objects.filter(status__in=[RecommenderRun.Status.QUEUED, RecommenderRun.Status.RUNNING]).first()
         run = open_run or RecommenderRun.objects.create(seed=seed)
-        ring(execute_training_task, run.pk)
+        ring_by_name("marketing.execute_training", run.pk, queue="bulk")
     return run
 
 
