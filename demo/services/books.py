@@ -115,7 +115,7 @@ def _transitions(order: Order) -> Iterator[OrderEvent]:
     """The events that the same order would have left, had it been placed and confirmed by hand."""
     yield OrderEvent(order=order, to_state=Order.State.PLACED, why=order.origin, at=order.placed_at)
     yield OrderEvent(order=order, from_state=Order.State.PLACED, to_state=Order.State.ACCEPTED, at=order.placed_at)
-    yield OrderEvent(order=order, from_state=Order.State.ACCEPTED, to_state=Order.State.CONFIRMED, at=order.confirmed_at)
+    yield OrderEvent(order=order, from_state=Order.State.ACCEPTED, to_state=Order.State.CONFIRMED, at=order.confirmed_at or order.placed_at)
     if order.pay_date is not None:
         yield OrderEvent(order=order, from_state=Order.State.CONFIRMED, to_state=Order.State.PAID, at=at(order.pay_date, BOOKED_AT))
 

@@ -46,8 +46,8 @@ def erase_people() -> int:
         erase(money.objects.filter(of_portfolio))
     erase(ProposalEvent.objects.filter(proposal__goal__in=goals.values("pk")))
     erase(Proposal.objects.filter(goal__in=goals.values("pk")))
-    for model in (Clearance, Task, LevelChange, Assessment, Consent):
-        erase(model.objects.filter(mine))
+    for record in (Clearance, Task, LevelChange, Assessment, Consent):
+        erase(record.objects.filter(mine))
     erase(GoalEvent.objects.filter(goal__in=goals.values("pk")))
     erase(goals)
     erase(Portfolio.objects.filter(goal__isnull=True))

@@ -26,6 +26,7 @@ class _Case:
     goal: Goal
     assessment: Assessment
     years: float
+    level: int
     when: datetime
 
 
@@ -36,7 +37,7 @@ def load_proposals(goals: Sequence[tuple[Member, Pot, Goal]], assessments: Mappi
     rows = []
     for member, pot, goal in goals:
         if pot.level is None:
-            continue
+            continue  # nothing is proposed
         day = scenery.tape.date(pot.accepted if pot.accepted is not None else scenery.tape.last_day)
         years = (pot.target_date - day).days / 365.25
         solution = scenery.solution(pot.level, years)
@@ -44,7 +45,7 @@ def load_proposals(goals: Sequence[tuple[Member, Pot, Goal]], assessments: Mappi
             continue
         result = result_of(solution, goal.amount_minor, funds, growth.get(id(solution)))
         growth[id(solution)] = result["growth"]
-        case = _Case(member, pot, goal, assessments[goal.account.investor_id], years, at(day, 0))
+        case = _Case(member, pot, goal, assessments[goal.account.investor_id], years, pot.level, at(day, 0))
         rows.append(_proposal(case, solution, result))
     written = write(rows)
     write(event for row in written for event in _events(row))
@@ -58,7 +59,7 @@ def _proposal(case: _Case, solution: AdviceSolution, result: dict[str, Any]) -> 
         "goal": case.goal.pk,
         "assessment": case.assessment.pk,
         "person_level": standing.on(accepted if accepted is not None else standing.valid_until) if standing else None,
-        "level": case.pot.level,
+        "level": case.level,
         "stated_loss": case.assessment.stated_loss,
         "horizon_years": round(case.years, 2),
         "amount_minor": case.goal.amount_minor,
@@ -70,7 +71,7 @@ def _proposal(case: _Case, solution: AdviceSolution, result: dict[str, Any]) -> 
     return Proposal(
         goal=case.goal,
         assessment=case.assessment,
-        level=case.pot.level,
+        level=case.level,
         state=Proposal.State.READY if accepted is None else Proposal.State.ACCEPTED,
         status=Job.Status.DONE,
         inputs=inputs,
@@ -82,7 +83,7 @@ def _proposal(case: _Case, solution: AdviceSolution, result: dict[str, Any]) -> 
 
 
 def _events(row: Proposal) -> list[ProposalEvent]:
-    when = row.finished_at
+    when = row.finished_at or row.queued_at
     events = [ProposalEvent(proposal=row, to_state=state, at=when) for state in (Proposal.State.WORKING, Proposal.State.READY)]
     if row.accepted_at:
         events.append(ProposalEvent(proposal=row, to_state=Proposal.State.ACCEPTED, actor_id=row.goal.account.investor.user_id, at=when))
