@@ -163,7 +163,7 @@ def goal_page(goal: Goal) -> GoalPage:
     """Everything one goal's page shows, its last orders and proposals among it, in eight queries."""
     held = positions([goal.portfolio_id]) if goal.portfolio_id is not None else []
     # Of a result only the funds' rows: the curves behind "how we chose" are a hundred times as long.
-    proposals = list(goal.proposals.defer("result", "inputs").annotate(funds=F("result__funds"))[:PROPOSALS_SHOWN])
+    proposals: list[Any] = list(goal.proposals.defer("result", "inputs").annotate(funds=F("result__funds"))[:PROPOSALS_SHOWN])
     card = goal_cards([goal], held, proposals)[0]
     override = active_overrides().filter(goal=goal).select_related("advisor").first()
     targets = _target_shares(proposals, override) if held else {}
