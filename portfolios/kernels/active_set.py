@@ -31,6 +31,17 @@ class Face:
     rows: np.ndarray
 
 
+@dataclass(frozen=True)
+class Optimum:
+    """Proven weights, the face they lie on, the largest violation of the optimality conditions, and prices >= 0 of the face's limits."""
+
+    weights: FloatArray
+    face: Face
+    residual: float
+    fund_prices: FloatArray
+    row_prices: FloatArray
+
+
 def face_of(problem: Quadratic, weights: FloatArray, slack: float) -> Face:
     """Read off the face on which nearly right weights lie."""
     at_rows = problem.rows @ weights
@@ -42,10 +53,10 @@ def _sides(value: FloatArray, low: FloatArray, high: FloatArray, slack: float) -
     return np.where(low == high, -1, sides)
 
 
-def polish(problem: Quadratic, face: Face) -> tuple[FloatArray, Face, float] | None:
+def polish(problem: Quadratic, face: Face) -> Optimum | None:
     """Solve on the face, move to the neighbouring face while a limit is broken or a multiplier has the wrong sign.
 
-    Returns weights that hold their bounds exactly, the final face and the KKT residual (at most `KKT_TOLERANCE`), or
+    Returns weights that hold their bounds exactly, with a KKT residual of at most `KKT_TOLERANCE`, or
     None where no face is found: start again from better weights. Ties (directions of no variance and equal gain) go to
     the least sum of squares within the face.
     """
@@ -61,7 +72,9 @@ def polish(problem: Quadratic, face: Face) -> tuple[FloatArray, Face, float] | N
             continue
         residual, wrong = _kkt(problem, weights, multipliers, funds, rows)
         if residual <= KKT_TOLERANCE:
-            return np.clip(weights, problem.low, problem.high), Face(funds, rows), residual
+            slope = problem.cov @ weights - problem.gain - problem.rows.T @ multipliers
+            exact = np.clip(weights, problem.low, problem.high)
+            return Optimum(exact, Face(funds, rows), residual, np.where(funds, np.abs(slope), 0.0), np.abs(multipliers))
         if wrong is None:
             return None
         if wrong < len(funds):

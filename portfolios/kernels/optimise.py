@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.kernels.active_set import Face, Quadratic, face_of, polish
+from portfolios.kernels.active_set import Face, Optimum, Quadratic, face_of, polish
 from portfolios.kernels.errors import InfeasibleError, SolverError
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import pick
 from portfolios.kernels.risk import figures
-from portfolios.kernels.types import FloatArray, GammaSolution, Moments, Solution
+from portfolios.kernels.types import Binding, FloatArray, GammaSolution, Moments, Solution
 
 SOLVER = "clarabel+active-set"
 _SLACKS = (1e-6, 1e-8, 1e-4, 1e-10)
@@ -52,15 +52,30 @@ class Optimiser:
                 break
         if found is None:
             raise SolverError("not_proven_optimal", gamma=gamma, n_funds=len(self.mandate.funds))
-        weights, self._face, residual = found
-        expected_return, volatility, cvar = figures(self.moments, weights)
-        return Solution(self.mandate.funds, weights, expected_return, volatility, cvar, gamma, self._binding(self._face), residual, SOLVER)
+        self._face = found.face
+        expected_return, volatility, cvar = figures(self.moments, found.weights)
+        return Solution(
+            self.mandate.funds,
+            found.weights,
+            expected_return,
+            volatility,
+            cvar,
+            gamma,
+            objective=float(self._net_mean @ found.weights) - gamma / 2 * volatility**2,
+            binding=self._binding(found, gamma),
+            kkt_residual=found.residual,
+            solver=SOLVER,
+        )
 
-    def _binding(self, face: Face) -> tuple[str, ...]:
-        side = {-1: "min", 1: "max"}
-        named = [f"fund:{fund}:{side[s]}" for fund, s in zip(self.mandate.funds, face.funds.tolist(), strict=True) if s]
-        groups = zip(self.mandate.groups, face.rows[1:].tolist(), strict=True)
-        return (*named, *(f"group:{group.name}:{side[s]}" for group, s in groups if s))
+    def _binding(self, found: Optimum, gamma: float) -> tuple[Binding, ...]:
+        """Limits that hold with equality; prices back in the objective's own unit, which the problem divides by gamma."""
+        names = [f"fund:{fund}" for fund in self.mandate.funds] + [f"group:{group.name}" for group in self.mandate.groups]
+        sides = [*found.face.funds.tolist(), *found.face.rows[1:].tolist()]
+        prices = [*found.fund_prices.tolist(), *found.row_prices[1:].tolist()]
+        side_name = {-1: "min", 1: "max"}
+        return tuple(
+            Binding(f"{name}:{side_name[side]}", gamma * price) for name, side, price in zip(names, sides, prices, strict=True) if side
+        )
 
 
 def optimise(moments: Moments, mandate: Mandate) -> Solution:

@@ -42,6 +42,14 @@ class Moments:
 
 
 @dataclass(frozen=True)
+class Binding:
+    """A limit that holds with equality, and how much the objective would gain per 1.00 it is relaxed (>= 0)."""
+
+    limit: str
+    shadow_price: float | None
+
+
+@dataclass(frozen=True)
 class Solution:
     """The optimum of one mandate: weights (n,) in the order of `codes`, its figures, and the limits that bind."""
 
@@ -51,7 +59,8 @@ class Solution:
     volatility: float
     cvar: float
     gamma: float
-    binding: tuple[str, ...]
+    objective: float
+    binding: tuple[Binding, ...]
     kkt_residual: float
     solver: str
 

@@ -1,7 +1,7 @@
 """Solving on a price file of the user's own: nothing is read from the database or written to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ def solve_price_file(*, prices: Path, grades: Path | None, level: str, today: da
         "status": "infeasible",
         "level": rule.code,
         "weights": {},
+        "objective": None,
         "expected_return": None,
+        "costs": 0.0,
         "volatility": None,
         "cvar": None,
         "cvar_limit": rule.cvar_budget,
@@ -51,6 +53,9 @@ def solve_price_file(*, prices: Path, grades: Path | None, level: str, today: da
         "cash_rate": rules.cash_rate,
         "binding": [],
         "solver": None,
+        "gap": None,
+        "relax": [],
+        "conflict": [],
         "notes": assumed,
     }
     try:
@@ -114,16 +119,21 @@ def _solve(rule: LevelRule, matrix: ReturnMatrix, graded: Mapping[str, tuple[int
 
 def _figures(found: GammaSolution, notes: list[str]) -> dict[str, Any]:
     solution = found.solution
-    binding = [name for name in solution.binding if not name.endswith(":min")]
+    # No fund is sold short: that a fund is not held is no news.
+    binding: list[dict[str, Any]] = [asdict(limit) for limit in solution.binding if not limit.limit.endswith(":min")]
+    if found.budget_binds:
+        binding.append({"limit": "cvar", "shadow_price": None})
     return {
         "status": "solved",
         "weights": {code: float(w) for code, w in zip(solution.codes, solution.weights, strict=True) if w > 0},
+        "objective": solution.objective,
         "expected_return": solution.expected_return,
         "volatility": solution.volatility,
         "cvar": solution.cvar,
         "gamma": solution.gamma,
-        "binding": [*binding, *(["cvar"] if found.budget_binds else [])],
+        "binding": binding,
         "solver": solution.solver,
+        "gap": solution.kkt_residual,
         "notes": notes if found.budget_binds else [*notes, "budget_does_not_bind"],
     }
 

@@ -112,6 +112,7 @@ def _without_crumbs(moments: Moments, mandate: Mandate, limit: float) -> GammaSo
 def _fund_rows(found: GammaSolution, moments: Moments, funds: Mapping[str, Fund], mandate: Mandate) -> list[dict[str, Any]]:
     """One row a held fund, largest first, with its figures and the reason it is held."""
     solution = found.solution
+    binding = {limit.limit for limit in solution.binding}
     own = pick(moments, solution.codes)
     risk = own.cov @ solution.weights
     variance = max(float(solution.weights @ risk), 1e-18)
@@ -138,7 +139,7 @@ def _fund_rows(found: GammaSolution, moments: Moments, funds: Mapping[str, Fund]
                 "why": {
                     "code": _why(share / weight, float(own.mean[i]), solution.expected_return),
                     "risk_share": share,
-                    "at_cap": f"fund:{code}:max" in solution.binding,
+                    "at_cap": f"fund:{code}:max" in binding,
                     "cap": mandate.bound(code)[1],
                 },
             }

@@ -1,0 +1,212 @@
+"""The optimum: exact, proven, independent of the order of funds and of the solver that found it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.frontier import sampled_frontier
+from portfolios.kernels.mandate import Group, Mandate
+from portfolios.kernels.optimise import optimise, smallest_gamma
+from portfolios.kernels.risk import NORMAL_CVAR_95, figures, grade_of_volatility
+from portfolios.kernels.types import Moments
+
+SIX = tuple("ABCDEF")
+
+
+def random_moments(seed: int, n: int) -> Moments:
+    """Factor-model moments; every third market has two funds without any variance, as money-market funds have."""
+    rng = np.random.default_rng(seed)
+    loadings = rng.normal(scale=0.1, size=(n, 3))
+    cov = loadings @ loadings.T + np.diag(rng.uniform(1e-6, 0.02, n))
+    mean = rng.choice([0.02, 0.05, 0.07], n) if seed % 2 else rng.uniform(0, 0.1, n)
+    if seed % 3 == 0 and n > 3:
+        cov[:2], cov[:, :2] = 0.0, 0.0
+        mean[:2] = 0.015
+    return Moments(tuple(f"F{i:02d}" for i in range(n)), mean, cov)
+
+
+def random_mandate(seed: int, moments: Moments, gamma: float) -> Mandate:
+    rng = np.random.default_rng(seed + 1)
+    n = len(moments.codes)
+    groups = ()
+    if seed % 4 == 0 and n >= 12:
+        groups = (Group("left", moments.codes[: n // 2], 0.1, 0.4), Group("middle", moments.codes[n // 4 : n // 2 + 3], 0.0, 0.35))
+    costs = {code: float(cost) for code, cost in zip(moments.codes, rng.uniform(0, 0.01, n), strict=True)} if seed % 5 == 0 else {}
+    return Mandate(moments.codes, gamma, default_bounds=(0.0, max(0.18, 1.3 / n)), groups=groups, buy_cost=costs)
+
+
+markets = st.tuples(st.integers(0, 10_000), st.integers(2, 30), st.floats(0.5, 300))
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets)
+def test_weights_sum_to_one_and_keep_every_limit(market):
+    seed, n, gamma = market
+    moments = random_moments(seed, n)
+    mandate = random_mandate(seed, moments, gamma)
+    solution = optimise(moments, mandate)
+    assert abs(solution.weights.sum() - 1) <= 1e-12
+    for code, weight in zip(solution.codes, solution.weights, strict=True):
+        low, high = mandate.bound(code)
+        assert low <= weight <= high
+    for group in mandate.groups:
+        held = solution.weights[np.isin(solution.codes, group.funds)].sum()
+        assert group.min - 1e-12 <= held <= group.max + 1e-12
+    assert solution.kkt_residual <= 1e-10
+    assert all(limit.shadow_price >= -1e-9 for limit in solution.binding)
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets, st.randoms(use_true_random=False))
+def test_the_order_of_funds_does_not_matter(market, random):
+    seed, n, gamma = market
+    moments = random_moments(seed, n)
+    mandate = random_mandate(seed, moments, gamma)
+    order = list(range(n))
+    random.shuffle(order)
+    shuffled = Moments(tuple(moments.codes[i] for i in order), moments.mean[order], moments.cov[np.ix_(order, order)])
+    again = optimise(shuffled, replace(mandate, funds=tuple(moments.codes[i] for i in reversed(order))))
+    assert np.abs(again.weights - optimise(moments, mandate).weights).max() <= 1e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(st.integers(0, 10_000), st.integers(2, 12), st.floats(1, 50)))
+def test_a_second_independent_solver_finds_nothing_better(market):
+    seed, n, gamma = market
+    moments = random_moments(seed, n)
+    mandate = random_mandate(seed, moments, gamma)
+    solution = optimise(moments, mandate)
+    cost = np.array([mandate.buy_cost.get(code, 0.0) for code in mandate.funds]) / mandate.horizon_years
+    limits = [{"type": "eq", "fun": lambda w: w.sum() - 1}]
+    for group in mandate.groups:
+        member = np.isin(mandate.funds, group.funds).astype(float)
+        limits += [{"type": "ineq", "fun": lambda w, m=member, g=group: m @ w - g.min}]
+        limits += [{"type": "ineq", "fun": lambda w, m=member, g=group: g.max - m @ w}]
+    other = minimize(
+        lambda w: gamma / 2 * w @ moments.cov @ w - (moments.mean - cost) @ w,
+        np.full(n, 1 / n),
+        jac=lambda w: gamma * moments.cov @ w - moments.mean + cost,
+        bounds=[mandate.bound(code) for code in mandate.funds],
+        constraints=limits,
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 1000},
+    )
+    assert solution.objective >= -other.fun - 1e-9
+    if other.success:
+        assert solution.objective == pytest.approx(-other.fun, abs=1e-6)
+
+
+def test_two_funds_without_a_limit_match_the_closed_form():
+    mean, cov, gamma = np.array([0.03, 0.06]), np.array([[0.01, 0.002], [0.002, 0.04]]), 5.0
+    spread = cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]
+    expected = (cov[0, 0] - cov[0, 1] + (mean[1] - mean[0]) / gamma) / spread
+    solution = optimise(Moments(("A", "B"), mean, cov), Mandate(("B", "A"), gamma))
+    assert solution.weights == pytest.approx([1 - expected, expected], abs=1e-12)
+
+
+def test_equal_funds_share_equally():
+    flat = Moments(SIX, np.full(6, 0.016), np.zeros((6, 6)))
+    assert optimise(flat, Mandate(SIX, 2.0)).weights == pytest.approx(np.full(6, 1 / 6), abs=1e-12)
+
+
+def test_a_shadow_price_is_what_a_little_more_room_gains():
+    moments = random_moments(2, 8)
+    tight = optimise(moments, Mandate(moments.codes, 5.0, default_bounds=(0.0, 0.2)))
+    limit = max((limit for limit in tight.binding if limit.limit.endswith(":max")), key=lambda limit: limit.shadow_price)
+    fund = limit.limit.split(":")[1]
+    loose = optimise(moments, Mandate(moments.codes, 5.0, default_bounds=(0.0, 0.2), bounds={fund: (0.0, 0.2 + 1e-5)}))
+    assert (loose.objective - tight.objective) / 1e-5 == pytest.approx(limit.shadow_price, rel=1e-2)
+
+
+def test_moments_are_matched_by_label_and_a_missing_one_is_named():
+    with pytest.raises(DataError) as raised:
+        optimise(random_moments(1, 3), Mandate(("F00", "F09"), 2.0))
+    assert (raised.value.code, raised.value.params) == ("fund_without_moments", {"fund": "F09"})
+
+
+def test_groups_that_contradict_each_other_are_infeasible():
+    groups = (Group("left", SIX[:3], 0.6, 1.0), Group("right", SIX[3:], 0.6, 1.0))
+    with pytest.raises(InfeasibleError) as raised:
+        optimise(Moments(SIX, np.full(6, 0.05), np.eye(6) * 0.04), Mandate(SIX, 2.0, groups=groups))
+    assert raised.value.code == "groups_contradict"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "code"),
+    [
+        ({"funds": ()}, DataError, "no_fund"),
+        ({"funds": ("A", "A")}, DataError, "duplicate_fund"),
+        ({"risk_aversion": 0.0}, DataError, "risk_aversion_not_positive"),
+        ({"risk_aversion": float("inf")}, DataError, "risk_aversion_not_positive"),
+        ({"horizon_years": 0.0}, DataError, "horizon_not_positive"),
+        ({"buy_cost": {"A": -0.01}}, DataError, "cost_negative"),
+        ({"bounds": {"A": (0.5, 0.2)}}, DataError, "bounds_cross"),
+        ({"bounds": {"Z": (0.0, 0.2)}}, DataError, "unknown_fund"),
+        ({"groups": (Group("g", ("Z",)),)}, DataError, "unknown_fund"),
+        ({"groups": (Group("g", ("A",), 0.5, 0.2),)}, DataError, "group_bounds_cross"),
+        ({"default_bounds": (0.0, 0.18), "funds": ("A",)}, InfeasibleError, "bounds_cannot_sum_to_one"),
+        ({"default_bounds": (0.3, 1.0)}, InfeasibleError, "bounds_cannot_sum_to_one"),
+    ],
+)
+def test_a_mandate_is_checked_when_it_is_written(fields, error, code):
+    with pytest.raises(error) as raised:
+        Mandate(**{"funds": SIX, "risk_aversion": 2.0, **fields})
+    assert raised.value.code == code
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.02, 0.4))
+def test_the_gamma_rule_finds_the_smallest_that_keeps_the_limit(seed, limit):
+    moments = random_moments(seed, 12)
+    mandate = Mandate(moments.codes, 2.0, default_bounds=(0.0, 0.3))
+    scan = [optimise(moments, replace(mandate, risk_aversion=float(g))) for g in np.geomspace(2, 200, 60)]
+    try:
+        found = smallest_gamma(moments, mandate, limit)
+    except InfeasibleError as error:
+        assert error.code == "cvar_budget"
+        assert error.params["reached"] > limit
+        assert min(solution.cvar for solution in scan) > limit - 1e-9
+        return
+    assert found.solution.cvar <= limit
+    assert found.solution.cvar == pytest.approx(NORMAL_CVAR_95 * found.solution.volatility - found.solution.expected_return)
+    assert found.budget_binds == (found.solution.gamma > 2.0)
+    earlier = [solution for solution in scan if solution.gamma < found.solution.gamma * (1 - 1e-6)]
+    assert all(solution.cvar > limit for solution in earlier)
+    if found.budget_binds:
+        assert found.solution.cvar == pytest.approx(limit, abs=1e-6)
+
+
+def test_a_limit_kept_only_between_the_ends_is_found():
+    """Very high risk aversion may lose more than it saves: the rule must look inside the range, not only at its end."""
+    moments = Moments(("A", "B"), np.array([0.01, 0.06]), np.array([[0.0025, 0.0], [0.0, 0.0049]]))
+    mandate = Mandate(("A", "B"), 2.0)
+    ends = [optimise(moments, replace(mandate, risk_aversion=gamma)).cvar for gamma in (2.0, 200.0)]
+    inside = min(optimise(moments, replace(mandate, risk_aversion=float(g))).cvar for g in np.geomspace(2, 200, 400))
+    limit = inside + 1e-6
+    assert min(ends) > limit
+    found = smallest_gamma(moments, mandate, limit)
+    assert found.solution.cvar <= limit
+    assert 2 < found.solution.gamma < 200
+
+
+def test_the_frontier_falls_in_return_and_in_risk():
+    moments = random_moments(4, 10)
+    points = sampled_frontier(moments, Mandate(moments.codes, 2.0))
+    assert all(np.diff([point.expected_return for point in points]) <= 1e-10)
+    assert all(np.diff([point.volatility for point in points]) <= 1e-10)
+
+
+def test_figures_are_those_of_the_weights():
+    moments = Moments(("A", "B"), np.array([0.02, 0.08]), np.array([[0.01, 0.0], [0.0, 0.09]]))
+    mean, volatility, cvar = figures(moments, np.array([0.5, 0.5]))
+    assert (mean, volatility, cvar) == pytest.approx((0.05, 0.025**0.5, 2.062713 * 0.025**0.5 - 0.05))
+
+
+@pytest.mark.parametrize(("volatility", "grade"), [(0.0, 1), (0.0099, 1), (0.01, 2), (0.149, 3), (0.9, 5), (float("nan"), 5)])
+def test_bands_give_the_lowest_grade_above_a_volatility(volatility, grade):
+    assert grade_of_volatility(volatility, {1: 0.01, 2: 0.06, 3: 0.15, 4: 0.25, 5: 9.99}) == grade
