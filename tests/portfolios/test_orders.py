@@ -9,6 +9,8 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.jobs import only_one
+from config.schedule import BEAT_SCHEDULE
 from portfolios import broker as desk
 from portfolios import calendar
 from portfolios.models import Holding, LedgerEntry, Order, OrderEvent, Portfolio
@@ -26,6 +28,7 @@ from portfolios.services import (
     rebuild_holdings,
 )
 from portfolios.services import orders as transitions
+from portfolios.tasks import confirm_orders_task
 from tests.portfolios.market import make_fund, publish
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +98,19 @@ def test_confirming_again_changes_nothing(fund, portfolio):
     before = list(LedgerEntry.objects.values()), list(OrderEvent.objects.values())
     assert confirm_orders() == 0
     assert (list(LedgerEntry.objects.values()), list(OrderEvent.objects.values())) == before
+
+
+def test_beats_task_confirms_and_a_second_ring_meanwhile_goes_away(fund, portfolio):
+    order = place_order(buy(portfolio, fund))
+    with only_one("confirm-orders", seconds=5):
+        confirm_orders_task()
+        order.refresh_from_db()
+        assert order.state == "placed"
+    confirm_orders_task()
+    order.refresh_from_db()
+    assert order.state == "confirmed"
+    entry = BEAT_SCHEDULE["confirm-orders"]
+    assert (entry["task"], entry["options"]["queue"]) == (confirm_orders_task.name, confirm_orders_task.queue)
 
 
 def test_a_demo_confirms_and_pays_at_once_at_the_last_nav(fund, portfolio):
