@@ -62,10 +62,19 @@
     return `rgba(${r},${g},${b},${alpha})`;
   }
 
+  /* A thin line needs more contrast than a bar: pale class colours are darkened until they have 3 : 1 on white. */
+  function forLine(hex) {
+    let parts = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+    const light = ([r, g, b]) => [r, g, b].map((part) => (part / 255) ** 2.2).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+    while (light(parts) > 0.3) parts = parts.map((part) => Math.round(part * 0.92));
+    return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+  }
+
   function paint(trace) {
     const meta = trace.meta || {};
-    const colour = colourOf(meta);
+    let colour = colourOf(meta);
     if (!colour) return;
+    if (isLine(trace) && meta.role !== "other" && typeof colour === "string") colour = forLine(colour);
     trace.marker = { ...trace.marker, color: colour };
     if (typeof colour !== "string") return;
     trace.line = { ...trace.line, color: colour };
@@ -144,6 +153,14 @@
     }
   }
 
+  /* A fund that never fell would otherwise get an axis from -100 % to 100 %. */
+  function frameDrawdown(figure) {
+    for (const trace of figure.data.filter((one) => (one.meta || {}).role === "drawdown")) {
+      const name = (trace.yaxis || "y").replace("y", "yaxis");
+      figure.layout[name] = { range: [Math.min(-0.01, Math.min(...trace.y) * 1.1), 0], ...figure.layout[name] };
+    }
+  }
+
   function prepare(figure, width) {
     const bars = figure.data.filter((trace) => trace.type === "bar" && trace.orientation === "h");
     const layout = figure.layout;
@@ -161,6 +178,7 @@
     }
     figure.data.forEach(paint);
     labelMoney(figure);
+    frameDrawdown(figure);
     layTitlesFlat(layout);
     nameLines(figure, width);
     if (layout.showlegend === undefined) layout.showlegend = figure.data.filter((trace) => trace.name && trace.showlegend !== false).length > 1 && !isLine(figure.data[0]);
