@@ -24,7 +24,7 @@ def compose(delivery: Delivery, step: CampaignStep, *, is_service_letter: bool) 
         context = {"subject": subject, "body": body, "unsubscribe_url": link, "IS_DEMO": settings.IS_DEMO, "site_url": settings.BASE_URL}
         context |= {"language": user.language, "LICENCE_TEXT": settings.LICENCE_TEXT}
         title = _("[simulated] %(subject)s") % {"subject": subject} if settings.IS_DEMO else subject
-        message = EmailMultiAlternatives(title, render_to_string("emails/campaign.txt", context), to=[user.email])
+        message = EmailMultiAlternatives(title, render_to_string("emails/campaign.txt", context), to=[str(user.email)])
         message.attach_alternative(render_to_string("emails/campaign.html", context), "text/html")
     message.extra_headers["Message-ID"] = f"<{delivery.idempotency_key}@{settings.BASE_HOST}>"
     message.extra_headers["Idempotency-Key"] = str(delivery.idempotency_key)

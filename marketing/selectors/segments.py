@@ -96,7 +96,11 @@ def explain(rule: Rule) -> Words:
 
 def _words(node: Node) -> Words:
     if isinstance(node, All | AnyOf | NoneOf):
-        titles = {All: _("All of these hold:"), AnyOf: _("At least one of these holds:"), NoneOf: _("None of these holds:")}
+        titles: dict[type, str] = {
+            All: _("All of these hold:"),
+            AnyOf: _("At least one of these holds:"),
+            NoneOf: _("None of these holds:"),
+        }
         return Words(titles[type(node)], [_words(child) for child in node.nodes])
     return Words(_condition_words(node))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, CharField, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -38,7 +39,7 @@ class Way:
     now: datetime
 
 
-def with_refusal(people: QuerySet[Investor], way: Way) -> QuerySet[Investor]:
+def with_refusal(people: QuerySet[Any], way: Way) -> QuerySet[Any]:
     """Investors with `refusal`: the first reason why this way is closed to them, or an empty string."""
     reasons = [When(user__is_active=False, then=Value("inactive"))]
     if not way.campaign.is_service_letter:

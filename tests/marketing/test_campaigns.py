@@ -225,7 +225,7 @@ def test_pages_ask_few_questions_however_many_rows(mark, client, page, django_as
         launch_campaign(campaign_id=campaign.pk, actor=mark)
         execute_launch(campaign.pk)
     args = [campaign.pk] if page not in {"marketing_home", "campaign_list"} else []
-    with django_assert_max_num_queries(16 if page == "campaign_launch" else 12):
+    with django_assert_max_num_queries(12):
         assert client.get(reverse(page, args=args)).status_code == 200
 
 
