@@ -10,6 +10,7 @@ from portfolios.kernels.types import FloatArray, FundHistory, Growth, IntArray, 
 DAYS_A_YEAR = 365.25
 # A fund that has not published for longer than this is not carried forward: a constant price would look like safety.
 STALE_AFTER_DAYS = 14
+_MIN_WEEKS = 13
 _EPOCH = 719_163  # ordinal of 1970-01-01
 
 
@@ -46,8 +47,10 @@ def weekly_returns(matrix: ReturnMatrix, weeks: int = 1) -> tuple[FloatArray, fl
 
 def annual_volatility(matrix: ReturnMatrix) -> FloatArray:
     """Annualised volatility of weekly returns, shape (n,); NaN for a fund with fewer than 13 of them."""
+    if len(matrix.dates) < 2 or matrix.dates[-1] - matrix.dates[0] < 7 * _MIN_WEEKS:
+        return np.full(len(matrix.codes), np.nan)
     returns, periods = weekly_returns(matrix)
-    enough = np.isfinite(returns).sum(axis=0) >= 13
+    enough = np.isfinite(returns).sum(axis=0) >= _MIN_WEEKS
     volatility = np.full(len(matrix.codes), np.nan)
     volatility[enough] = np.nanstd(returns[:, enough], axis=0, ddof=1) * np.sqrt(periods)
     return volatility

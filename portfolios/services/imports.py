@@ -122,7 +122,7 @@ def _new_fund(history: FundHistory, words: _Described, source: str) -> tuple[Fun
         _restate(fund, words)
         return fund, []
     matrix = align((history.fund_code,), {history.fund_code: history})
-    volatility = float(annual_volatility(matrix)[0]) if len(history.dates) > 1 else np.nan
+    volatility = float(annual_volatility(matrix)[0])
     by_volatility = grade_of_volatility(volatility, rules.volatility_bands)
     text = f"{history.fund_code} {words.name_zh} {words.name_en} {words.text}".lower()
     clear = next((row.category for row in rules.category_words if any(word in text for word in row.words)), None)
