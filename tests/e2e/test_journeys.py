@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -161,14 +161,18 @@ def test_an_advisor_prices_and_saves_an_override(visit):
     clients = [a.get_attribute("href") for a in visitor.page.locator("main a[href^='/advisors/clients/']").all()]
     for client in dict.fromkeys(clients):
         visitor.go(client)
-        if visitor.page.locator("main a[href$='/override/']").count():
-            break
-    visitor.page.locator("main a[href$='/override/']").first.click()
+        goal = visitor.page.locator("main a[href$='/override/']").first
+        if goal.count() and not visitor.page.locator("main .notice-warning").count():
+            goal.click()
+            visitor.page.wait_for_load_state("load")
+            if visitor.page.locator("button.btn[value=preview]").count() and not visitor.page.locator("main .notice-warning").count():
+                break
+    visitor.page.click("button.btn[value=preview]")
     visitor.page.wait_for_load_state("load")
-    visitor.page.fill("[name=reason]", "The client wants to keep it as it is for a year.")
-    visitor.page.fill("[name=expires_on]", f"{date.today().year + 1}-03-01" if date.today().month < 3 else f"{date.today().year + 1}-01-15")
-    visitor.press("Preview|Price")
-    visitor.press("Save")
+    visitor.page.fill("textarea[name=reason]", "The client wants to keep it as it is for a year.")
+    visitor.page.fill("[name=expires_on]", (date.today() + timedelta(days=90)).isoformat())
+    visitor.page.click("button[value=save]")
+    visitor.page.wait_for_load_state("load")
     assert "/advisors/clients/" in visitor.page.url
     assert "keep it as it is for a year" in visitor.text()
 
