@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import DataError
 from portfolios.kernels.moments import class_moments, pick
 from portfolios.kernels.risk import figures
 from portfolios.kernels.types import Moments, WeightsRisk
@@ -35,9 +36,11 @@ def advice_moments(funds: Collection[Fund]) -> Moments:
 def weights_risk(weights: dict[str, float]) -> WeightsRisk:
     """Figures of any weights on the moments of the current pool, joined by the weighted funds where they are not in it.
 
-    Raises DataError("fund_without_moments") naming a fund that is unknown or has too short a history.
+    Raises DataError("fund_without_moments") naming a fund that is unknown or has too short a history, "no_fund" for none.
     """
     held = {code: weight for code, weight in weights.items() if weight}
+    if not held:
+        raise DataError("no_fund")
     named = Fund.objects.filter(code__in=held)
     pooled = Fund.objects.filter(pool_memberships__pool__is_current=True)
     funds = {fund.code: fund for fund in [*named, *pooled]}

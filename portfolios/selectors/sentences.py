@@ -22,6 +22,7 @@ _SENTENCES = {
     "unknown_class": _("Fund %(fund)s: there is no asset class “%(asset_class)s”; there are %(known)s."),
     "unknown_fund": _("Fund %(fund)s is not in the price file."),
     "unknown_level": _("There is no level “%(level)s”; there are %(known)s."),
+    "no_fund": _("No fund is named."),
     "fund_twice": _("Fund %(fund)s stands twice in %(file)s."),
     "no_history": _("There is not enough price history."),
     "no_common_history": _("The funds have no days in common."),

@@ -135,3 +135,9 @@ def test_without_a_pool_there_is_no_advice(db):
     with pytest.raises(InfeasibleError) as raised:
         solve_advice(level=3, horizon_years=1)
     assert raised.value.code == "no_pool"
+
+
+def test_figures_of_no_weights_are_refused(pool):
+    with pytest.raises(DataError) as raised:
+        weights_risk({"money0": 0.0})
+    assert raised.value.code == "no_fund"

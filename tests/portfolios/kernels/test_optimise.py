@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.frontier import sampled_frontier
 from portfolios.kernels.mandate import Group, Mandate
 from portfolios.kernels.optimise import optimise, smallest_gamma
@@ -192,6 +192,36 @@ def test_a_limit_kept_only_between_the_ends_is_found():
     found = smallest_gamma(moments, mandate, limit)
     assert found.solution.cvar <= limit
     assert 2 < found.solution.gamma < 200
+
+
+@settings(max_examples=20, deadline=None)
+@given(markets, st.integers(0, 1000))
+def test_a_bad_start_ends_in_the_same_optimum_or_in_an_error_and_never_in_another_answer(market, start):
+    seed, n, gamma = market
+    moments = random_moments(seed, n)
+    mandate = random_mandate(seed, moments, gamma)
+    true = optimise(moments, mandate)
+    wrong = np.random.default_rng(start).dirichlet(np.ones(n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portfolios.kernels.optimise._solve_cvxpy", lambda problem: wrong)
+        try:
+            found = optimise(moments, mandate)
+        except SolverError as error:
+            assert error.code == "not_proven_optimal"
+            return
+    assert found.objective == pytest.approx(true.objective, abs=1e-9)
+
+
+def test_a_solver_that_fails_is_an_error_of_its_own(monkeypatch):
+    import cvxpy
+
+    def fail(*args, **kwargs):
+        raise cvxpy.SolverError("out of memory")
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", fail)
+    with pytest.raises(SolverError) as raised:
+        optimise(random_moments(1, 3), Mandate(("F00", "F01", "F02"), 2.0))
+    assert raised.value.code == "solver_failed"
 
 
 def test_the_frontier_falls_in_return_and_in_risk():
