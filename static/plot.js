@@ -147,7 +147,10 @@
       if (typeof title !== "string") continue;
       const top = layout[name].domain?.[1] ?? 1;
       layout[name] = { ...layout[name], title: undefined };
-      if (top === 1) layout.margin = { t: 32, ...layout.margin };
+      if (top === 1) {
+        layout.margin = { t: 32, ...layout.margin };
+        layout.legend = { y: 1 + 28 / (layout.height - 64), ...layout.legend };
+      }
       const note = { text: title, xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom", yshift: 6, showarrow: false };
       layout.annotations = [...(layout.annotations || []), { ...note, font: { color: token("--ink-muted") } }];
     }
