@@ -135,11 +135,14 @@ def _least_cvar(solve: Callable[[float], Solution], tried: list[Solution]) -> tu
 
 def _solve_cvxpy(problem: Quadratic) -> FloatArray:
     """Weights near the optimum by Clarabel; the polish proves them, so an inexact answer is a start and never a result."""
-    values, vectors = np.linalg.eigh(problem.cov)
+    # Brought to a gain of 1: at a high risk aversion the objective is below the solver's absolute tolerance, and its answer
+    # then too coarse to tell which limits bind (one frontier in three failed on a pool with money-market funds).
+    scale = 1.0 / max(float(np.abs(problem.gain).max()), 1e-12)
+    values, vectors = np.linalg.eigh(problem.cov * scale)
     with _LOCK:
         compiled = _compiled(len(problem.gain), len(problem.rows) - 1)
         compiled["root"].value = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        compiled["gain"].value = problem.gain
+        compiled["gain"].value = problem.gain * scale
         compiled["low"].value, compiled["high"].value = problem.low, problem.high
         if len(problem.rows) > 1:
             compiled["rows"].value = problem.rows[1:]
