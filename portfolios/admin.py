@@ -1,4 +1,6 @@
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from config.readonly import ReadOnlyAdmin, ReadOnlyInline
 from portfolios.models import Fund, ImportIssue, ImportRun, Pool, PoolFund
@@ -13,6 +15,9 @@ class FundAdmin(ReadOnlyAdmin):
 
 class PoolFundInline(ReadOnlyInline):
     model = PoolFund
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PoolFund]:
+        return super().get_queryset(request).select_related("fund")
 
 
 @admin.register(Pool)

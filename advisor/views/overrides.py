@@ -31,7 +31,7 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     proposal = latest_proposal(goal)
     if request.method == "GET" or proposal is None:
-        form = proposed_form(proposal) if proposal else None
+        form = first_form(goal, proposal) if proposal else None
         return show_override(request, goal, proposal, {"form": form, "may_act": may_act})
     form = AllocationForm(AllocationForm.posted_codes(request.POST), request.POST)
     changes: dict[str, Any] = {"form": form, "may_act": may_act}
@@ -46,8 +46,10 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
     return show_override(request, goal, proposal, changes)
 
 
-def proposed_form(proposal: Proposal) -> AllocationForm:
-    weights = hundredths((proposal.result or {})["weights"])
+def first_form(goal: Goal, proposal: Proposal) -> AllocationForm:
+    """What the form begins with: the override in force, or else the proposal."""
+    in_force = active_overrides().filter(goal=goal).first()
+    weights = hundredths(in_force.weights if in_force else (proposal.result or {})["weights"])
     return AllocationForm(weights, initial={f"weight_{code}": share for code, share in weights.items()})
 
 

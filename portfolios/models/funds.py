@@ -92,6 +92,9 @@ class PoolFund(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["pool", "fund"], name="pool_fund_once")]
 
+    def __str__(self) -> str:
+        return self.fund.code
+
 
 class ImportRun(models.Model):
     """One file read: what came in, what was stored, what was already there, and what was refused."""
@@ -111,6 +114,9 @@ class ImportRun(models.Model):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
 
+    def __str__(self) -> str:
+        return self.file_name
+
 
 class ImportIssue(models.Model):
     """A row of a file that was not stored, and why."""
@@ -120,3 +126,6 @@ class ImportIssue(models.Model):
     fund_code = models.CharField(max_length=20, blank=True)
     code = models.CharField(max_length=40)  # a reason of portfolios.sources
     detail = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.code

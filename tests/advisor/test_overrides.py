@@ -366,7 +366,9 @@ def test_withdrawn_from_the_page(client, people, goal, proposal):
 def test_an_override_in_force_is_named_on_the_page(client, people, goal, proposal):
     save(people, goal, proposal)
     client.force_login(people.ada)
-    assert "An override is in force" in client.get(address(goal)).content.decode()
+    page = client.get(address(goal)).content.decode()
+    assert "An override is in force" in page
+    assert 'name="weight_IX1" value="10.00"' in page
     fields = {"expected_price_sha": "0" * 64, "reason": REASON, "expires_on": tomorrow(31).isoformat()}
     answer = client.post(address(goal), form_of(CHOSEN, "save", **fields))
     assert answer.status_code == 422
