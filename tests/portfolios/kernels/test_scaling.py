@@ -1,6 +1,7 @@
 """Funds of nearly no risk beside risky ones, at every risk aversion that the frontier uses."""
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,4 +35,4 @@ def test_every_point_of_the_frontier_is_proven(seed):
     )
     points = sampled_frontier(moments, mandate)
     assert all(point.kkt_residual <= 1e-10 for point in points)
-    assert all(next_one.volatility <= point.volatility + 1e-9 for point, next_one in zip(points, points[1:], strict=False))
+    assert all(next_one.volatility <= point.volatility + 1e-9 for point, next_one in pairwise(points))
