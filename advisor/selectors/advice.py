@@ -42,7 +42,7 @@ class Method:
     curve: list[list[float]]
     growth: charts.Figure | None
     years: list[tuple[str, int, float]]  # last day of each year, value in minor units, drawdown that day
-    worst_fall: float | None
+    worst_fall: float | None  # as a positive fraction
     since: str
     until: str
 
@@ -203,7 +203,7 @@ def _method(result: dict[str, Any], funds: list[ProposedFund]) -> Method:
         curve=_thinned(result["frontier"]),
         growth=charts.growth_with_drawdown(growth["dates"], growth["growth"], growth["drawdown"], amount_minor) if growth else None,
         years=_year_ends(growth, amount_minor) if growth else [],
-        worst_fall=min(growth["drawdown"]) if growth else None,
+        worst_fall=-min(growth["drawdown"]) if growth else None,
         since=growth["dates"][0] if growth else "",
         until=growth["dates"][-1] if growth else "",
     )
