@@ -89,7 +89,7 @@ def test_nobody_posts_a_change_not_even_a_superuser(client, filled):
     filled.adam.is_superuser = True
     filled.adam.save()
     client.force_login(filled.adam)
-    for listed, row, _ in rows():
+    for _, row, _ in rows():
         assert client.post(row, {"name": "changed", "_save": "1"}).status_code == 403, row
     before = User.objects.count()
     for listed, row, _ in rows():
