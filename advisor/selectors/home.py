@@ -106,7 +106,7 @@ def goal_cards(goals: list[Goal], held: list[Position], proposals: Iterable[Prop
 def _card(goal: Goal, proposal: Proposal | None, totals: PortfolioTotals | None) -> GoalCard:
     if proposal is not None and is_working(proposal):
         state = "working"
-    elif proposal is not None and proposal.state == Proposal.State.READY:
+    elif proposal is not None and proposal.state == Proposal.State.READY and _can_be_paid(goal, proposal):
         state = "ready"
     elif totals is not None:
         state = "ordering" if totals.in_orders_minor else "invested"
@@ -117,11 +117,18 @@ def _card(goal: Goal, proposal: Proposal | None, totals: PortfolioTotals | None)
     return GoalCard(goal, proposal, totals, state)
 
 
+def _can_be_paid(goal: Goal, proposal: Any) -> bool:
+    """Whether a ready proposal is for the money there is: the first payment, or cash. Others are only there to be read."""
+    return proposal.funding == ("deposit" if goal.portfolio_id is None else "cash")
+
+
 def home_page(investor: Investor) -> HomePage:
     """Everything the home shows, in at most seven queries."""
     goals = list(Goal.objects.filter(account__investor=investor).order_by("target_date", "pk"))
     held = positions([goal.portfolio_id for goal in goals if goal.portfolio_id is not None])
-    proposals = Proposal.objects.filter(goal__in=[goal.pk for goal in goals]).defer("result", "inputs") if goals else []
+    proposals = (
+        Proposal.objects.filter(goal__in=[goal.pk for goal in goals]).defer("result", "inputs").annotate(funding=F("inputs__funding"))
+    )
     cards = goal_cards(goals, held, proposals)
     has_valid_level = investor.has_valid_level()
     has_draft = not has_valid_level and Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT).exists()
@@ -163,7 +170,9 @@ def goal_page(goal: Goal) -> GoalPage:
     """Everything one goal's page shows, its last orders and proposals among it, in eight queries."""
     held = positions([goal.portfolio_id]) if goal.portfolio_id is not None else []
     # Of a result only the funds' rows: the curves behind "how we chose" are a hundred times as long.
-    proposals: list[Any] = list(goal.proposals.defer("result", "inputs").annotate(funds=F("result__funds"))[:PROPOSALS_SHOWN])
+    proposals: list[Any] = list(
+        goal.proposals.defer("result", "inputs").annotate(funding=F("inputs__funding"), funds=F("result__funds"))[:PROPOSALS_SHOWN]
+    )
     card = goal_cards([goal], held, proposals)[0]
     override = active_overrides().filter(goal=goal).select_related("advisor").first()
     targets = _target_shares(proposals, override) if held else {}

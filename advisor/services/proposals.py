@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from advisor.errors import Refused
 from advisor.kernels.amounts import order_amounts
@@ -36,7 +35,7 @@ def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
     Raises Refused without a level in force or without a pool; then nothing is written.
     """
     inputs, assessment = _freeze_inputs(goal)
-    sha256 = hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    sha256 = _sha256(inputs)
     same = Proposal.objects.filter(goal=goal, inputs_sha256=sha256)
     with transaction.atomic():
         found = same.filter(status__in=OPEN).first() or same.filter(state__in=[Proposal.State.READY, Proposal.State.INFEASIBLE]).first()
@@ -64,10 +63,9 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
     if assessment is None:
         raise Refused("no_level")
     pool = Pool.objects.filter(is_current=True).first()
-    if pool is None:
-        raise Refused("no_pool")
-    data_date = pool.funds.aggregate(last=Max("last_nav_date"))["last"]
-    if data_date is None:
+    funds = _funds_of(pool) if pool is not None else []
+    dates = [row["last_nav_date"] for row in funds if row["last_nav_date"]]
+    if pool is None or not dates:
         raise Refused("no_pool")
     amount_minor, funding = _money_of(goal)
     inputs = {
@@ -80,10 +78,21 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
         "amount_minor": amount_minor,
         "funding": funding,
         "pool": pool.pk,
-        "data_date": data_date.isoformat(),
+        "funds_sha256": _sha256(funds),
+        "data_date": max(dates).isoformat(),
         "rules": jurisdiction().version,
     }
     return inputs, assessment
+
+
+def _funds_of(pool: Pool) -> list[dict[str, Any]]:
+    """What the advice reads of the pool's funds: a fund that closes or changes its grade makes other inputs."""
+    named = ("code", "asset_class", "risk_grade", "is_open", "purchase_fee_bps", "annual_fee_bps", "last_nav_date")
+    return list(pool.funds.order_by("code").values(*named))
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
 
 
 def _money_of(goal: Goal) -> tuple[int, str]:

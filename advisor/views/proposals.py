@@ -15,19 +15,20 @@ from advisor.errors import Refused
 from advisor.models import Proposal
 
 STOP_POLLING = 286
+ASKING_HELPS = {"level_fell", "assessed_again", "goal_funded", "cash_changed", "fund_not_suitable"}
 
 
 def _visible(request: HttpRequest, pk: int) -> Proposal:
     return get_object_or_404(Proposal.objects.visible_to(request.user).select_related("goal__account__investor__user"), pk=pk)
 
 
-def _why_not(proposal: Proposal, user: Any) -> str:
-    """The sentence that says why this person cannot accept it now; empty when they can."""
+def _why_not(proposal: Proposal, user: Any) -> dict[str, Any]:
+    """Why this person cannot accept it now, and whether a new proposal would help; empty when they can."""
     try:
         services.check_acceptable(proposal, user)
     except Refused as refusal:
-        return selectors.sentence(refusal.code, refusal.params)
-    return ""
+        return {"why_not": selectors.sentence(refusal.code, refusal.params), "asking_helps": refusal.code in ASKING_HELPS}
+    return {}
 
 
 @login_required
@@ -41,7 +42,7 @@ def proposal(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "advisor/proposal_page.html", context | {"problem": selectors.problem_of(row)})
     context["page"] = selectors.proposal_page(row, with_method=selectors.may_see_method(request.user, row))
     if row.state == Proposal.State.READY and context["is_own"]:
-        context["why_not"] = _why_not(row, request.user)
+        context |= _why_not(row, request.user)
     return render(request, "advisor/proposal_page.html", context)
 
 

@@ -101,6 +101,16 @@ def test_what_changed_since_refuses_it_whole_and_leaves_everything_as_it_was(peo
     assert Proposal.objects.get(pk=proposal.pk).state == "ready"
 
 
+def test_a_fund_that_closed_makes_room_for_a_new_proposal(people, goal, proposal, monkeypatch, client):
+    Fund.objects.filter(code="BO2").update(is_open=False)
+    client.force_login(people.anna)
+    page = client.get(reverse("proposal", args=[proposal.pk]), headers={"accept-language": "en"}).content.decode()
+    assert "Ask for a new proposal" in page
+    second = ready_proposal(monkeypatch, goal, {"MM1": 0.5, "BO1": 0.5})
+    assert second.pk != proposal.pk
+    assert services.accept_proposal(proposal=second, actor=people.anna).state == "accepted"
+
+
 def test_a_higher_level_of_the_same_assessment_still_accepts(people, proposal):
     Investor.objects.update(level=5)
     assert services.accept_proposal(proposal=proposal, actor=people.anna).state == "accepted"
@@ -211,6 +221,8 @@ def test_without_cash_a_second_proposal_can_be_read_but_not_accepted(people, fun
     client.force_login(people.anna)
     page = client.get(reverse("proposal", args=[second.pk]), headers={"accept-language": "en"}).content.decode()
     assert "holds no cash to invest" in page
+    assert "Ask for a new proposal" not in page
+    assert "nothing to do" in client.get(reverse("home"), headers={"accept-language": "en"}).content.decode()
     with pytest.raises(Refused, match="nothing_to_invest"):
         services.accept_proposal(proposal=second, actor=people.anna)
     assert Order.objects.count() == len(WEIGHTS)
