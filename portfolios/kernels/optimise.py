@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.kernels.active_set import Face, Optimum, Quadratic, face_of, polish
+from portfolios.kernels.active_set import Face, Optimum, Quadratic, face_of, polish, walk
 from portfolios.kernels.errors import InfeasibleError, SolverError
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import pick
@@ -46,10 +46,8 @@ class Optimiser:
         """Return the optimum at a risk aversion; raises InfeasibleError where the groups contradict each other."""
         problem = replace(self._problem, gain=self._net_mean / gamma)
         found = polish(problem, self._face) if self._face is not None else None
-        for slack in _SLACKS if found is None else ():
-            found = polish(problem, face_of(problem, _solve_cvxpy(problem), slack))
-            if found is not None:
-                break
+        if found is None:
+            found = _from(problem, _solve_cvxpy(problem))
         if found is None:
             raise SolverError("not_proven_optimal", gamma=gamma, n_funds=len(self.mandate.funds))
         self._face = found.face
@@ -76,6 +74,16 @@ class Optimiser:
         return tuple(
             Binding(f"{name}:{side_name[side]}", gamma * price) for name, side, price in zip(names, sides, prices, strict=True) if side
         )
+
+
+def _from(problem: Quadratic, weights: FloatArray) -> Optimum | None:
+    """The proven optimum from weights near it: by guessing their face, and where no guess holds, by walking from them."""
+    for slack in _SLACKS:
+        found = polish(problem, face_of(problem, weights, slack))
+        if found is not None:
+            return found
+    face = walk(problem, weights)
+    return polish(problem, face) if face is not None else None
 
 
 def optimise(moments: Moments, mandate: Mandate) -> Solution:

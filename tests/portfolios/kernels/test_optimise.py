@@ -194,22 +194,17 @@ def test_a_limit_kept_only_between_the_ends_is_found():
     assert 2 < found.solution.gamma < 200
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(markets, st.integers(0, 1000))
-def test_a_bad_start_ends_in_the_same_optimum_or_in_an_error_and_never_in_another_answer(market, start):
+def test_a_solver_that_is_far_off_costs_time_and_changes_nothing(market, start):
     seed, n, gamma = market
     moments = random_moments(seed, n)
-    mandate = random_mandate(seed, moments, gamma)
+    mandate = replace(random_mandate(seed, moments, gamma), groups=())
     true = optimise(moments, mandate)
     wrong = np.random.default_rng(start).dirichlet(np.ones(n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("portfolios.kernels.optimise._solve_cvxpy", lambda problem: wrong)
-        try:
-            found = optimise(moments, mandate)
-        except SolverError as error:
-            assert error.code == "not_proven_optimal"
-            return
-    assert found.objective == pytest.approx(true.objective, abs=1e-9)
+        assert np.abs(optimise(moments, mandate).weights - true.weights).max() <= 1e-9
 
 
 def test_a_solver_that_fails_is_an_error_of_its_own(monkeypatch):
