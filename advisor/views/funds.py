@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from advisor.selectors.fund_pages import fund_view, listed_funds
 from portfolios import charts, selectors
@@ -51,6 +52,7 @@ class FundFilterForm(forms.Form):
 
 
 @login_required
+@require_safe
 def fund_list(request: HttpRequest) -> HttpResponse:
     view = fund_view(request.user)
     form = FundFilterForm(request.GET)
@@ -65,6 +67,7 @@ def fund_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_safe
 def fund(request: HttpRequest, code: str) -> HttpResponse:
     found = get_object_or_404(Fund, code=code.replace("\x00", ""))  # which PostgreSQL refuses to look for
     view = fund_view(request.user)

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from advisor.selectors.own_orders import own_orders
 from portfolios.selectors import steps_of, why_not
@@ -13,6 +14,7 @@ ORDERS_A_PAGE = 20
 
 
 @login_required
+@require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(own_orders(request.user), ORDERS_A_PAGE).get_page(request.GET.get("page"))
     rows = [{"order": order, "steps": steps_of(order), "why_not": why_not(order)} for order in page]

@@ -1,0 +1,146 @@
+"""Every address x every role: who is let in, who is sent to sign in, who is refused.
+
+The table is held against the URL resolver: an address without a row fails, and so does a row without an address.
+All ids in the addresses belong to Anna, whom Ada advises and Cora covers; Sue supervises the branch.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from advisor.models import Account, Goal, Override, Proposal, Task
+from advisor.services import assess_in_bulk
+from advisor.services.assessments import BulkAssessment
+from marketing.channels.tokens import unsubscribe_token
+from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage
+from marketing.services import ensure_builtin_segments
+from portfolios.models import Fund, Pool, PoolFund
+from tests.advisor.test_onboarding import ANSWERS
+
+WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
+TABLE = Path(__file__).with_name("access.txt")
+# yes: let in (a page, a fragment, a form's own complaint, or on to the next page); in: sent to sign in; to: sent to
+# one's own place; no: refused or not found, which are not told apart; na: this method does not exist here.
+SAID = {"yes", "in", "to", "no", "na"}
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    method: str
+    expected: dict[str, str]
+
+
+def rows() -> list[Row]:
+    lines = [line.split() for line in TABLE.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    return [Row(name, method, dict(zip(WHO, answers, strict=True))) for name, method, *answers in lines]
+
+
+def addresses(resolver=None, namespace=""):
+    """(name, parameters) of every named address; the admin's catch-all and redirects have none."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace)
+        elif pattern.name:
+            yield f"{namespace}{pattern.name}", tuple(pattern.pattern.regex.groupindex)
+
+
+@pytest.fixture
+def annas(people):
+    """One of everything that an address can name, all of it Anna's or everybody's."""
+    investor, now = people.anna_investor, timezone.now()
+    assess_in_bulk(sheets=[BulkAssessment(investor.pk, ANSWERS, 10_000_000, now)])
+    assessment = investor.assessments.get()
+    investor.refresh_from_db()
+    fund = Fund.objects.create(code="A00001", name_en="Fund A", category="mixed", asset_class="mixed", risk_grade=3, source="test")
+    PoolFund.objects.create(pool=Pool.objects.create(name="pool", is_current=True), fund=fund)
+    account = Account.objects.create(investor=investor)
+    goal = Goal.objects.create(
+        account=account, name="Anna's pot", kind="wealth", amount_minor=10_000_00, target_date=timezone.localdate() + timedelta(days=3000)
+    )
+    proposal = Proposal.objects.create(
+        goal=goal, assessment=assessment, level=3, inputs={}, inputs_sha256="0", status="failed", error={"code": "x"}
+    )
+    override = Override.objects.create(
+        goal=goal,
+        advisor=people.ada,
+        weights={"A00001": 1.0},
+        price={},
+        reason="Anna asked for it",
+        expires_on=timezone.localdate() + timedelta(days=30),
+    )
+    segment = ensure_builtin_segments()[0]
+    campaign = Campaign.objects.create(name="hello", segment=segment)
+    step = CampaignStep.objects.create(
+        campaign=campaign, channels=["inbox"], subject_zh="您好", subject_en="Hello", body_zh="您好", body_en="Hello"
+    )
+    delivery = Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
+    return {
+        "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
+        "campaign": campaign.pk,
+        "task": Task.objects.create(investor=investor, kind="call").pk,
+        "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
+        "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
+    }  # fmt: skip
+
+
+# Which of Anna's things a parameter of an address stands for.
+THING = {
+    "advisors:client": "client", "advisors:client_level": "client", "advisors:task_done": "task", "advisors:override": "goal",
+    "advisors:override_withdraw": "override", "message": "message", "unsubscribe": "token", "segment": "segment",
+    "fund": "fund", "goal": "goal",
+}  # fmt: skip
+
+
+def address(name: str, parameters: tuple[str, ...], annas: dict) -> str:
+    if not parameters:
+        return reverse(name)
+    fixed = {"item": "income", "uidb36": "1", "key": "set-password", "app_label": "portfolios", "content_type_id": "1"}
+    prefix = name.split("_")[0].removeprefix("advisors:")
+    thing = annas.get(THING.get(name) or prefix, 1)
+    return reverse(name, kwargs={parameter: fixed.get(parameter, thing) for parameter in parameters})
+
+
+def answer(response) -> str:
+    if response.status_code in (301, 302):
+        target = response.headers["Location"]
+        if "/login/" in target and "code" not in target:
+            return "in"
+        return "to" if response.wsgi_request.method == "GET" else "yes"
+    if response.status_code in (403, 404):
+        return "no"
+    return {405: "na"}.get(response.status_code, "yes" if response.status_code < 500 else f"broken {response.status_code}")
+
+
+def test_every_address_has_a_row_and_every_row_an_address(db):
+    named = {name for name, _ in addresses()}
+    listed = {row.name for row in rows()}
+    assert named - listed == set(), "addresses without a row in tests/access.txt"
+    assert listed - named == set(), "rows without an address"
+
+
+def test_the_table_says_something_of_both_methods():
+    methods: dict[str, set[str]] = {}
+    for row in rows():
+        methods.setdefault(row.name, set()).add(row.method)
+        assert set(row.expected.values()) <= SAID, row
+    assert {name for name, said in methods.items() if said != {"GET", "POST"}} == set()
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.method} {row.name}")
+def test_everybody_gets_the_answer_of_the_table(row, people, annas, client):
+    parameters = dict(addresses())[row.name]
+    got = {}
+    for who in WHO:
+        client.logout()
+        if who != "nobody":
+            client.force_login(getattr(people, who))
+        response = getattr(client, row.method.lower())(address(row.name, parameters, annas))
+        got[who] = answer(response)
+        if row.expected[who] != "yes" and not response.headers.get("Location"):
+            assert "Anna" not in response.content.decode(errors="replace") or who == "anna", f"{who} reads of Anna"
+    assert got == row.expected
