@@ -18,7 +18,7 @@ from config.schedule import BEAT_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.writable_folder("VAR_DIR", BASE_DIR / "var")
-for folder in ("broker/queue", "broker/control", "tmp", "mail", "sms", "cache", "media"):
+for folder in ("broker/queue", "broker/control", "tmp", "mail", "sms", "cache", "media", "static"):
     (VAR_DIR / folder).mkdir(parents=True, exist_ok=True)
 # The embedded broker moves a message through the temporary folder: a rename only on the same file system.
 os.environ["TMPDIR"] = tempfile.tempdir = str(VAR_DIR / "tmp")
@@ -42,6 +42,8 @@ SECRET_KEY = env.secret_key(VAR_DIR)
 # Paper orders of a demo are confirmed at once, at the last published NAV; a licensed deployment waits for the rules.
 PAPER_CONFIRMS_AT_ONCE = IS_DEMO
 SECOND_FACTOR_REQUIRED = not IS_DEMO
+# The page that shows everybody's codes: only where nobody but the person at this machine can read it.
+DEMO_OUTBOX = IS_DEMO and {BASE_HOST, BIND} <= env.LOOPBACK
 
 ALLOWED_HOSTS = sorted({BASE_HOST, *(env.LOOPBACK if IS_DEMO else set())})
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
@@ -206,6 +208,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Hengtou"
+# Staff must be able to set it up at once, also those whose address an operator entered and nobody confirmed.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # ── Messages out ─────────────────────────────────────────────────────────────────────────────────────────────────
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("FROM_EMAIL", "Hengtou <hello@localhost>")

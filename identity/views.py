@@ -10,7 +10,7 @@ from identity.outbox import latest_messages
 @require_safe
 @never_cache
 def demo_outbox(request: HttpRequest) -> HttpResponse:
-    """In a demo nothing leaves the machine, so that whoever tries it reads the codes here."""
-    if not settings.IS_DEMO:
+    """In a demo nothing leaves the machine, so that whoever tries it reads the codes here; a public demo has no such page."""
+    if not settings.DEMO_OUTBOX:
         raise Http404
     return render(request, "identity/demo_outbox_page.html", {"sent": latest_messages()})
