@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -18,8 +19,12 @@ STOP_POLLING = 286
 ASKING_HELPS = {"level_fell", "assessed_again", "goal_funded", "cash_changed", "fund_not_suitable"}
 
 
+def _visible_rows(request: HttpRequest) -> QuerySet[Proposal]:
+    return Proposal.objects.visible_to(request.user).select_related("goal__account__investor__user")
+
+
 def _visible(request: HttpRequest, pk: int) -> Proposal:
-    return get_object_or_404(Proposal.objects.visible_to(request.user).select_related("goal__account__investor__user"), pk=pk)
+    return get_object_or_404(_visible_rows(request), pk=pk)
 
 
 def _why_not(proposal: Proposal, user: Any) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def proposal_progress(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def proposal_accept(request: HttpRequest, pk: int) -> HttpResponse:
-    row = _visible(request, pk)
+    row = get_object_or_404(_visible_rows(request), pk=pk, goal__account__investor__user=request.user)
     try:
         if request.method == "POST":
             services.accept_proposal(proposal=row, actor=request.user, seen_sha256=request.POST.get("inputs_sha256", ""))

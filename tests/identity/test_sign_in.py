@@ -281,7 +281,7 @@ def test_a_demo_shows_its_messages_of_the_last_hour(client, settings, tmp_path):
 
 
 def test_a_licensed_deployment_shows_none(client, settings):
-    settings.IS_DEMO = False
+    settings.DEMO_OUTBOX = False
     assert client.get(reverse("demo_outbox")).status_code == 404
 
 
