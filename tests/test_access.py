@@ -12,13 +12,13 @@ import pytest
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from advisor.models import Account, Goal, Override, Proposal, Task
+from advisor.models import Account, Cover, Goal, Override, Proposal, Task
 from advisor.services import assess_in_bulk
 from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
-from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage
+from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage, RecommenderRun
 from marketing.services import ensure_builtin_segments
-from portfolios.models import Fund, Pool, PoolFund
+from portfolios.models import Fund, ImportRun, Pool, PoolFund
 from tests.advisor.test_onboarding import ANSWERS
 
 WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
@@ -85,6 +85,13 @@ def annas(people):
         "task": Task.objects.create(investor=investor, kind="call").pk,
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
+        "admin:advisor_branch_change": investor.household.branch_id,
+        "admin:advisor_cover_change": Cover.objects.get().pk,
+        "admin:identity_user_change": people.ada.pk,
+        "admin:marketing_recommenderrun_change": RecommenderRun.objects.create().pk,
+        "admin:portfolios_fund_change": fund.pk,
+        "admin:portfolios_importrun_change": ImportRun.objects.create(source="csv", file_name="x.csv", sha256="0").pk,
+        "admin:portfolios_pool_change": Pool.objects.get().pk,
     }  # fmt: skip
 
 
@@ -100,8 +107,8 @@ def address(name: str, parameters: tuple[str, ...], annas: dict) -> str:
     if not parameters:
         return reverse(name)
     fixed = {"item": "income", "uidb36": "1", "key": "set-password", "app_label": "portfolios", "content_type_id": "1"}
-    prefix = name.split("_")[0].removeprefix("advisors:")
-    thing = annas.get(THING.get(name) or prefix, 1)
+    prefix = name.split("_")[0]
+    thing = annas.get(name) or annas.get(THING.get(name) or prefix, 1)
     return reverse(name, kwargs={parameter: fixed.get(parameter, thing) for parameter in parameters})
 
 
