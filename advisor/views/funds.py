@@ -42,7 +42,7 @@ class FundFilterForm(forms.Form):
         empty_value=None,
         choices=[("", _("All grades")), *((grade, f"R{grade}") for grade in range(1, 6))],
     )
-    sort = forms.ChoiceField(label=_("Order"), required=False, choices=SORT_CHOICES)
+    sort = forms.ChoiceField(label=_("Sort by"), required=False, choices=SORT_CHOICES)
 
     def query(self) -> FundQuery:
         """What was asked; a field that makes no sense is as if it had been left empty."""

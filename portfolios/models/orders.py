@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portfolios.models.funds import Fund
 
@@ -30,7 +31,7 @@ class Order(models.Model):
 
     class State(models.TextChoices):
         PLACED = "placed", _("placed")
-        ACCEPTED = "accepted", _("accepted")
+        ACCEPTED = "accepted", pgettext_lazy("order", "accepted")
         CONFIRMED = "confirmed", _("confirmed")
         PAID = "paid", _("paid")
         REJECTED = "rejected", _("rejected")
