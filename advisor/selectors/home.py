@@ -15,8 +15,8 @@ from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, Order
 from portfolios.selectors import PortfolioTotals, Position, portfolio_totals, positions
 
-ORDERS_SHOWN = 20
-PROPOSALS_SHOWN = 10
+ORDERS_SHOWN = 5
+PROPOSALS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
