@@ -61,4 +61,4 @@ def confidence_matrix(seen: Interactions) -> Matrix:
     items, column = np.unique(item, return_inverse=True)
     values = sp.csr_matrix((weight.astype(np.float32), (row, column)), shape=(len(users), len(items)))
     values.sum_duplicates()
-    return Matrix(users, items, values)
+    return Matrix(users.astype(np.int64), items.astype(np.int64), values)

@@ -11,7 +11,7 @@ from marketing.models import Event
 from portfolios.models import Fund, Order
 
 WINDOW = timedelta(days=730)
-KIND_OF_ORIGIN = {Order.Origin.INVESTOR: "order", Order.Origin.PROPOSAL: "proposal", Order.Origin.PLAN: "plan"}
+KIND_OF_ORIGIN: dict[str, str] = {Order.Origin.INVESTOR: "order", Order.Origin.PROPOSAL: "proposal", Order.Origin.PLAN: "plan"}
 
 
 def load_interactions(now: datetime) -> Interactions:
@@ -53,7 +53,7 @@ def investors_to_suggest_to(now: datetime) -> dict[int, list[int]]:
     )
     by_level: dict[int, list[int]] = {}
     for level, pk in rows:
-        by_level.setdefault(level, []).append(pk)
+        by_level.setdefault(int(level or 0), []).append(pk)
     return by_level
 
 

@@ -18,6 +18,8 @@ from honcho.manager import Manager
 
 from demo.logins import DEMO_LOGINS
 from demo.services import load_demo_world
+from marketing.models import RecommenderRun
+from marketing.services import request_training
 
 PYTHON = sys.executable
 READY_WITHIN_SECONDS = 120
@@ -65,6 +67,12 @@ def refuse_taken_port() -> None:
             ) from None
 
 
+def suggest_something() -> None:
+    """Ask for a first training, which the night would bring: the bulk worker finishes it in seconds."""
+    if not RecommenderRun.objects.filter(is_serving=True).exists():
+        request_training()
+
+
 class Command(BaseCommand):
     help = "Migrate, load the simulated world, and run web, workers and beat until Ctrl-C."
     requires_system_checks: list[str] = []
@@ -82,6 +90,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("sync_roles", stdout=self.stderr)
         load_demo_world(n_investors=options["investors"], report=self.stderr.write)
+        suggest_something()
         manager = Manager()
         environment = dict(os.environ, PYTHONUNBUFFERED="1", OPENBLAS_NUM_THREADS="1", VAR_DIR=str(settings.VAR_DIR))
         for name, command in processes().items():
@@ -99,7 +108,7 @@ class Command(BaseCommand):
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(url, timeout=2):  # noqa: S310  our own loopback address
+                with urllib.request.urlopen(url, timeout=2):  # our own loopback address
                     break
             except OSError:
                 time.sleep(0.3)
