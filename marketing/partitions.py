@@ -58,7 +58,8 @@ def make_partitions(today: date, on: Any = connection) -> int:
             if cursor.fetchone()[0] is not None:
                 continue
             end = add_months(start, 1)
-            cursor.execute("SELECT EXISTS (SELECT 1 FROM marketing_event_default WHERE received_at >= %s AND received_at < %s)", [start, end])
+            held = "SELECT EXISTS (SELECT 1 FROM marketing_event_default WHERE received_at >= %s AND received_at < %s)"
+            cursor.execute(held, [start, end])
             if not cursor.fetchone()[0]:
                 cursor.execute(f"CREATE TABLE {name} PARTITION OF marketing_event FOR VALUES FROM ('{start}') TO ('{end}')")
                 n_new += 1

@@ -186,9 +186,13 @@ def test_a_marketer_launches_pauses_and_resumes(visit):
     page.select_option("[name=segment]", index=1)
     for box in page.locator("[name=channels]").all():
         box.check()
-    for field, text in {
-        "subject_zh": "您的闲置资金", "subject_en": "Your idle cash", "body_zh": "{name}，您的账户中有闲置资金。", "body_en": "{name}, there is idle cash in your account.",
-    }.items():  # fmt: skip
+    words = {
+        "subject_zh": "您的闲置资金",
+        "subject_en": "Your idle cash",
+        "body_zh": "{name}，您的账户中有闲置资金。",
+        "body_en": "{name}, there is idle cash in your account.",
+    }
+    for field, text in words.items():
         page.fill(f"[name={field}]", text)
     visitor.press("Save|Continue|Create")
     assert re.search(r"/marketing/campaigns/\d+/", page.url), visitor.text()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.e2e.conftest import ROOT, free_port, start
 
@@ -11,11 +12,10 @@ from tests.e2e.conftest import ROOT, free_port, start
 def processes_of(var_dir) -> list[str]:
     """Command lines of processes whose environment names the folder."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            with open(f"/proc/{pid}/environ", "rb") as environment, open(f"/proc/{pid}/cmdline", "rb") as line:
-                if f"VAR_DIR={var_dir}".encode() in environment.read().split(b"\0"):
-                    found.append(line.read().replace(b"\0", b" ").decode())
+            if f"VAR_DIR={var_dir}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
     return found

@@ -155,6 +155,6 @@ def test_the_slot_shows_one_suggestion_in_few_queries(market, client, django_ass
     give_role(user=investor.user, role=Role.INVESTOR)
     client.force_login(investor.user)
     with django_assert_max_num_queries(12):
-        response = client.get("/marketing/suggestions/", headers={"HX-Request": "true"})
+        response = client.get("/marketing/suggestions/", headers={"HX-Request": "true", "Accept-Language": "en"})
     assert response.content.decode().count("<section") == 1
     assert "you looked at" in response.content.decode()
