@@ -245,7 +245,7 @@ def test_a_proposal_is_seen_by_its_investor_and_their_advisors_only(people, goal
         ]
     assert [who for who, codes in got.items() if codes == [404, 404, 404]] == ["ben", "bob", "mark", "adam"]
     assert got["anna"] == [200, 286, 200]
-    assert got["ada"] == [200, 286, 302], "an advisor reads, and does not accept"
+    assert got["ada"] == [200, 286, 404], "an advisor reads, and does not accept"
 
 
 def test_the_page_polls_while_the_worker_is_at_it_and_refreshes_without_javascript(people, goal, monkeypatch, client):
