@@ -49,9 +49,10 @@ _REASONS = {
     "nav_missing": _("the NAV is missing"),
     "nav_not_a_number": _("the NAV is not a number"),
     "nav_not_positive": _("the NAV is not above zero"),
+    "nav_too_large": _("the NAV is above 1,000,000,000"),
     "cumulative_not_a_number": _("the cumulative NAV is not a number"),
     "total_return_not_a_number": _("the total return is not a number"),
-    "total_return_missing": _("the total-return file has no good value for this day"),
+    "total_return_missing": _("there is no good total return for this day"),
     "total_return_not_positive": _("the total-return index is not above zero"),
     "distribution_unclear": _("the distribution is not understood"),
 }

@@ -1,16 +1,17 @@
 """Storing NAV histories, a packed row a fund and year."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 
 import numpy as np
 from django.db import transaction
+from numpy.typing import NDArray
 
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.returns import years_of
-from portfolios.kernels.types import FundHistory
+from portfolios.kernels.types import FloatArray, FundHistory, IntArray
 from portfolios.models import Fund, NavYear
 from portfolios.selectors.history import load_history
 
@@ -86,40 +87,46 @@ def _merge(old: FundHistory | None, new: FundHistory) -> tuple[FundHistory, set[
     new = FundHistory(new.fund_code, new.dates.astype(np.int64), new.nav_micro, new.total_return, paid)
     if old is None:
         return new, set(years_of(new.dates).tolist()), StoreCount(n_new=len(new.dates))
-    scaled = new.total_return * _joint(old, new)
-    place = np.searchsorted(old.dates, new.dates)
-    inside = np.minimum(place, len(old.dates) - 1)
-    known = old.dates[inside] == new.dates
+    dates = np.union1d(old.dates, new.dates)
+    was, is_old = _on(old, dates)
+    told, is_new = _on(new, dates)
+    nav = np.where(is_new, told.nav_micro, was.nav_micro)
+    payments = np.where(is_new, np.asarray(told.distribution_micro), np.asarray(was.distribution_micro))
+    now = FundHistory(new.fund_code, dates, nav, _index(was, is_old, told, is_new, nav, payments), payments)
     same = (
-        known
-        & (old.nav_micro[inside] == new.nav_micro)
-        & (old.distribution_micro[inside] == paid)  # type: ignore[index]
-        & np.isclose(old.total_return[inside], scaled, rtol=1e-9, atol=0)
+        is_old
+        & (was.nav_micro == nav)
+        & (was.distribution_micro == payments)
+        & np.isclose(was.total_return, now.total_return, rtol=1e-9, atol=0)
     )
-    kept = ~np.isin(old.dates, new.dates[~same])
-    order = np.argsort(np.concatenate([old.dates[kept], new.dates[~same]]), kind="stable")
-    merged = FundHistory(
-        new.fund_code,
-        np.concatenate([old.dates[kept], new.dates[~same]])[order],
-        np.concatenate([old.nav_micro[kept], new.nav_micro[~same]])[order],
-        np.concatenate([old.total_return[kept], scaled[~same]])[order],
-        np.concatenate([old.distribution_micro[kept], paid[~same]])[order],  # type: ignore[index]
-    )
-    count = StoreCount(int((~known).sum()), int((known & ~same).sum()), int(same.sum()))
-    return merged, set(years_of(new.dates[~same]).tolist()), count
+    merged = replace(now, total_return=np.where(same, was.total_return, now.total_return))
+    count = StoreCount(int((~is_old).sum()), int((is_new & is_old & ~same).sum()), int((is_new & same).sum()))
+    return merged, set(years_of(dates[~same]).tolist()), count
 
 
-def _joint(old: FundHistory, new: FundHistory) -> float:
-    """The factor that continues the stored total-return index: at the first common day, else over the gap by unit NAV."""
-    common, at_old, at_new = np.intersect1d(old.dates, new.dates, return_indices=True)
-    if len(common):
-        return float(old.total_return[at_old[0]] / new.total_return[at_new[0]])
-    if new.dates[0] > old.dates[-1]:
-        paid = int(new.distribution_micro[0]) if new.distribution_micro is not None else 0
-        grown = (new.nav_micro[0] + paid) / old.nav_micro[-1]
-        return float(old.total_return[-1] * grown / new.total_return[0])
-    after = int(np.searchsorted(old.dates, new.dates[-1]))
-    return float(old.total_return[after] * (new.nav_micro[-1] / old.nav_micro[after]) / new.total_return[-1])
+def _on(history: FundHistory, dates: IntArray) -> tuple[FundHistory, NDArray[np.bool_]]:
+    """The history on other dates, and on which of them it has a day; on the rest it holds any of its days."""
+    at = np.minimum(np.searchsorted(history.dates, dates), len(history.dates) - 1)
+    paid = history.distribution_micro[at]  # type: ignore[index]
+    return FundHistory(history.fund_code, dates, history.nav_micro[at], history.total_return[at], paid), history.dates[at] == dates
+
+
+def _index(
+    was: FundHistory, is_old: NDArray[np.bool_], told: FundHistory, is_new: NDArray[np.bool_], nav: IntArray, paid: IntArray
+) -> FloatArray:
+    """The total-return index of the whole, step by step from day to day, on the base of the stored one.
+
+    A step is the new history's where it has both days; the stored one's where that has both, as its NAVs and payments
+    are now; else what NAV and payment give. So a day that is corrected alone changes what was earned to it and from it.
+    """
+    old_worth = was.nav_micro + np.asarray(was.distribution_micro)
+    corrected = (nav + paid)[1:] / old_worth[1:] * (was.nav_micro[:-1] / nav[:-1])
+    step = (nav + paid)[1:] / nav[:-1]
+    step = np.where(is_old[1:] & is_old[:-1], was.total_return[1:] / was.total_return[:-1] * corrected, step)
+    step = np.where(is_new[1:] & is_new[:-1], told.total_return[1:] / told.total_return[:-1], step)
+    index = np.concatenate([[1.0], np.cumprod(step)])
+    first = int(is_old.argmax())
+    return index * (was.total_return[first] / index[first])
 
 
 def _packed_years(fund_id: int, history: FundHistory, written: set[int]) -> list[NavYear]:

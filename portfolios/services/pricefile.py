@@ -108,9 +108,9 @@ def _graded(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, s
 
 def _solve(rule: LevelRule, matrix: ReturnMatrix, graded: Mapping[str, tuple[int, str]]) -> tuple[Moments, GammaSolution]:
     rules = jurisdiction()
+    moments = class_moments(matrix, {code: rules.classes[name].mean for code, (_, name) in graded.items()})
     allowed = {code for code, (grade, asset_class) in graded.items() if is_allowed(rule, grade, asset_class)}
     require_some(rule, dict.fromkeys(allowed))
-    moments = class_moments(matrix, {code: rules.classes[name].mean for code, (_, name) in graded.items()})
     usable = tuple(sorted(allowed & set(moments.codes)))
     require_some(rule, dict.fromkeys(usable))
     gammas = (rules.advice.gamma_min, rules.advice.gamma_max)

@@ -16,6 +16,7 @@ from portfolios.kernels.types import FloatArray, FundHistory
 
 COLUMNS = ["fund", "date", "nav", "cumulative", "total_return", "distribution", "split", "subscription", "line", "problem"]
 MAX_CODE_LENGTH = 20
+_MIN_NAV, _MAX_NAV = 1e-6, 1e9  # what millionths in 64 bits hold, with room for a portfolio of it
 # A row without a price is left out and reported; any other problem refuses the whole fund.
 HARMLESS = {"nav_missing"}
 # Cumulative NAV is unit NAV plus what was paid out, to four decimals; a step beyond rounding is a payment.
@@ -47,8 +48,13 @@ def check(frame: pd.DataFrame, today: date) -> Checked:
     _mark(frame, frame["fund"].str.len() == 0, "fund_missing")
     _mark(frame, frame["fund"].str.len() > MAX_CODE_LENGTH, "code_too_long")
     _mark(frame, frame["nav"].isna(), "nav_missing")
-    _mark(frame, ~(frame["nav"] > 0) | ~np.isfinite(frame["nav"]), "nav_not_positive")
+    _mark(frame, ~(frame["nav"] >= _MIN_NAV), "nav_not_positive")
+    _mark(frame, frame["nav"] > _MAX_NAV, "nav_too_large")
     _mark(frame, frame["total_return"] <= 0, "total_return_not_positive")
+    has_index = frame.groupby("fund")["total_return"].transform("count") > 0
+    _mark(frame, has_index & frame["total_return"].isna(), "total_return_missing")
+    _mark(frame, (frame["distribution"] < 0) | (frame["distribution"] > _MAX_NAV), "distribution_unclear")
+    _mark(frame, (frame["split"] < _MIN_NAV) | (frame["split"] > _MAX_NAV), "distribution_unclear")
     _mark(frame, frame["date"] > today.toordinal(), "date_in_future")
     _mark(frame, frame.duplicated(["fund", "date"], keep="first"), "duplicate_date")
     bad = frame[frame["problem"] != ""]
@@ -114,7 +120,11 @@ def _payments(rows: pd.DataFrame, nav: FloatArray) -> tuple[FloatArray, list[str
     cumulative = rows["cumulative"].to_numpy(float)
     if not np.isfinite(cumulative).any() or len(nav) < 2:
         return paid, []
-    step = np.diff(cumulative - nav, prepend=np.nan)
+    # From one day that has a cumulative NAV to the next: a payment on a day without one would else be lost.
+    paid_out = cumulative - nav - np.cumsum(paid)
+    known = np.flatnonzero(np.isfinite(paid_out))
+    step = np.full(len(nav), np.nan)
+    step[known[1:]] = np.diff(paid_out[known])
     usual = np.abs(step[np.isfinite(step)]) <= _CUMULATIVE_NOISE
     if usual.size == 0 or usual.mean() < 0.9:
         # Exchange-traded funds publish it a share of the first day, not a unit of today: it says nothing then.

@@ -41,16 +41,35 @@ def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
                 encoding=encoding,
                 sep=_separator(path, encoding),
                 chunksize=_CHUNK_ROWS,
-                index_col=False,
             )
             for chunk in cast(Any, reader):
-                yield _tidied(chunk), first_line
+                yield _tidied(_without_overhang(chunk, first_line, path)), first_line
                 first_line += len(chunk)
         except pd.errors.EmptyDataError as error:
             raise DataError("file_has_no_rows", file=path.name) from error
         except pd.errors.ParserError as error:
-            found = re.search(r"line (\d+)", str(error))
-            raise DataError("line_has_too_many_fields", file=path.name, line=int(found[1]) if found else 0) from error
+            # "Expected 2 fields in line 3" counts from 1, "EOF inside string starting at row 2" from 0.
+            line, row = re.search(r"line (\d+)", str(error)), re.search(r"row (\d+)", str(error))
+            number = int(line[1]) if line else int(row[1]) + 1 if row else 0
+            raise DataError("line_has_too_many_fields", file=path.name, line=number) from error
+
+
+def _without_overhang(chunk: pd.DataFrame, first_line: int, path: Path) -> pd.DataFrame:
+    """Rows that end in a comma, put back under their headers; raises DataError where something stands behind that comma.
+
+    pandas takes the first fields of such rows for an index; told not to, it drops the last ones without a word, and a
+    column of NAVs above 1,000 written with commas would come in as a column of ones.
+    """
+    if isinstance(chunk.index, pd.RangeIndex):
+        return chunk
+    names = list(chunk.columns)
+    fields = chunk.reset_index().fillna("")
+    beyond = fields.iloc[:, len(names) :].apply(lambda column: column.str.strip()).ne("").any(axis=1).to_numpy()
+    if beyond.any():
+        raise DataError("line_has_too_many_fields", file=path.name, line=first_line + int(beyond.argmax()))
+    fields = fields.iloc[:, : len(names)]
+    fields.columns = pd.Index(names)
+    return fields
 
 
 def _tidied(chunk: pd.DataFrame) -> pd.DataFrame:

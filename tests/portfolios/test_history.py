@@ -74,6 +74,30 @@ def test_a_corrected_nav_replaces_the_stored_one():
     assert load_history([fund.pk])[fund.pk].nav_micro[-1] == nav[-1]
 
 
+def day_of(nav_micro: int, day: date) -> FundHistory:
+    return FundHistory("A", np.array([day.toordinal()]), np.array([nav_micro]), np.array([1.0]))
+
+
+def test_a_day_corrected_alone_corrects_its_total_return():
+    fund = make_fund()
+    store_histories([make_history(start=date(2020, 1, 1), n=3)])
+    store_histories([day_of(2_000_000, date(2020, 1, 4))])
+    assert store_histories([day_of(1_003_000, date(2020, 1, 4))]) == 1
+    store_histories([day_of(1_004_000, date(2020, 1, 5))])
+    back = load_history([fund.pk])[fund.pk]
+    assert back.total_return == pytest.approx(back.nav_micro / 1e6)
+
+
+def test_a_distribution_told_later_lifts_all_days_after_it():
+    fund = make_fund()
+    start, nav = date(2020, 12, 28).toordinal(), np.array([1_000_000, 900_000, 900_000, 900_000, 900_000, 990_000])
+    store_histories([FundHistory("A", start + np.arange(6), nav, nav / nav[0])])
+    paid = np.array([0, 100_000, 0])
+    [(_, count)] = store_counted([FundHistory("A", start + np.arange(3), nav[:3], np.array([1.0, 1.0, 1.0]), paid)])
+    assert (count.n_new, count.n_changed, count.n_unchanged) == (0, 2, 1)
+    assert load_history([fund.pk])[fund.pk].total_return == pytest.approx([1.0, 1.0, 1.0, 1.0, 1.0, 1.1])
+
+
 @pytest.mark.parametrize(
     ("history", "code"),
     [

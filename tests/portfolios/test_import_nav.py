@@ -106,6 +106,12 @@ def test_empty_cells_of_a_wide_file_are_no_rows(tmp_path):
     assert history("SPY").nav_micro[-1] == 1_020_500_000
 
 
+def test_a_comma_at_the_end_of_each_row_is_no_field(tmp_path):
+    report = run(write(tmp_path, "date,SPY,IEF\n2020-01-02,1,2,\n2020-01-03,3,4,\n2020-01-06,5,6\n"))
+    assert (report.n_rows, report.n_funds, report.n_reported) == (6, 2, 0)
+    assert history("IEF").nav_micro.tolist() == [2_000_000, 4_000_000, 6_000_000]
+
+
 def test_a_gzipped_file_is_read(tmp_path):
     path = tmp_path / "prices.csv.gz"
     path.write_bytes(gzip.compress(LONG.encode()))
@@ -155,7 +161,14 @@ BAD_ROWS = [
     ("A,8 January,1.0,,,", "date_unreadable"),
     ("A,2020-01-08,0,,,", "nav_not_positive"),
     ("A,2020-01-08,-1.5,,,", "nav_not_positive"),
+    ("A,2020-01-08,0.0000001,,,", "nav_not_positive"),
+    ("A,2020-01-08,1e300,,,", "nav_too_large"),
     ("A,2020-01-08,1.0,,a present,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,-3,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,1e300,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,nan%,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,infinity,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,每份基金份额折算0份,", "distribution_unclear"),
 ]
 
 
@@ -175,6 +188,35 @@ def test_a_wrong_row_leaves_an_imported_fund_as_it_was(tmp_path):
     before = stored()
     run(write(tmp_path, LONG + "A,2020-01-08,abc,,,\n"))
     assert stored() == before
+
+
+def test_a_fund_late_in_the_file_that_cannot_be_stored_holds_up_none_of_the_others(tmp_path):
+    codes = [f"F{number:02d}" for number in range(30)]
+    rows = [",".join(["date", *codes]), ",".join(["2020-01-02", *("1" for _ in codes)])]
+    report = run(write(tmp_path, "\n".join([*rows, ",".join(["2020-01-03", *("1" for _ in codes[:-1]), "1e-9"])])))
+    assert report.refused == {"F29": 1}
+    assert Fund.objects.count() == report.n_funds == 29
+
+
+def test_a_day_without_a_total_return_refuses_the_fund_that_has_one_on_others(tmp_path):
+    report = run(
+        write(tmp_path, "fund,date,nav,total_return\nA,2020-01-02,1,1\nA,2020-01-03,0.5,\nA,2020-01-06,0.5,1.01\nB,2020-01-02,1,\n")
+    )
+    assert report.issues == [(3, "A", "total_return_missing")]
+    assert list(Fund.objects.values_list("code", flat=True)) == ["B"]
+
+
+def test_a_payment_on_a_day_without_a_cumulative_nav_is_found_on_the_next(tmp_path):
+    lines = ["fund,date,nav,cumulative_nav"] + [f"A,2020-01-{day:02d},1.0,1.0" for day in range(1, 21)]
+    run(write(tmp_path, "\n".join([*lines, "A,2020-02-03,0.95,nan", "A,2020-02-04,0.95,1.0", "A,2020-02-05,0.95,1.0"])))
+    assert history("A").total_return[-1] == pytest.approx(1.0)
+
+
+def test_a_payment_that_is_named_is_not_found_again_in_the_cumulative_nav(tmp_path):
+    lines = ["fund,date,nav,cumulative_nav,dividend"] + [f"A,2020-01-{day:02d},1.0,1.0," for day in range(1, 21)]
+    run(write(tmp_path, "\n".join([*lines, "A,2020-02-03,0.95,nan,0.05", "A,2020-02-04,0.95,1.0,", "A,2020-02-05,0.95,1.0,"])))
+    assert history("A").distribution_micro[-3:].tolist() == [50_000, 0, 0]
+    assert history("A").total_return[-1] == pytest.approx(1.0)
 
 
 def test_a_row_without_a_nav_is_reported_and_the_fund_kept(tmp_path):
@@ -211,6 +253,8 @@ WHOLE_FILES = [
     (b"date\n2020-01-02\n", "no column “nav”"),
     (b"date,SPY,spy\n2020-01-02,1,1\n", "stands twice"),
     (b"date,SPY\n2020-01-02,1,7,8\n2020-01-02,1,7,8,9\n", "more fields"),
+    (b"date,SPY\n2020-01-02,1,234.5\n2020-01-03,1,235.5\n", "Line 2 of prices.csv has more fields"),
+    (b'date,SPY\n2020-01-02,1\n2020-01-03,"1\n2020-01-06,1\n', "Line 3 of prices.csv has more fields"),
     (b"fund,date,nav\nA,2020-01-02,\x00\x00\x01", "not a text file"),
     (b"fund,date,nav\nA,2020-01-02,\xff\xff\x80", "not a text file"),
 ]

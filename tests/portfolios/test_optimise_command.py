@@ -123,6 +123,14 @@ def test_an_unknown_level_and_a_wrong_row_are_refused_in_one_sentence(prices, tm
     assert raised.value.returncode == 2
 
 
+def test_a_file_too_short_to_measure_is_bad_input_and_no_limit(tmp_path):
+    path = tmp_path / "prices.csv"
+    path.write_text("date,A\n2021-01-04,1\n")
+    with pytest.raises(CommandError, match="not enough price history") as raised:
+        call_command("optimise", prices=path, level="C3")
+    assert raised.value.returncode == 2
+
+
 def test_the_table_for_people_names_funds_weights_and_the_bad_year(prices, capsys):
     call_command("optimise", prices=prices, level="C3")
     printed = capsys.readouterr().out
