@@ -4,7 +4,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.utils import timezone
+from django.core.cache import cache
+from django.utils import timezone, translation
 
 from identity.models import User
 from identity.roles import Role
@@ -12,10 +13,10 @@ from identity.services import give_role, sync_roles
 
 
 @pytest.fixture(autouse=True)
-def _fresh_cache():
-    from django.core.cache import cache
-
+def _fresh_start():
+    """Neither the cache nor the language of an earlier test's request."""
     cache.clear()
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ READY_WITHIN_SECONDS = 120
 def processes() -> dict[str, list[str]]:
     """The command of each process by its name."""
     # Threads, not prefork: a clean stop takes four seconds and lets a running task finish.
-    worker = [PYTHON, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "1", "-l", "WARNING"]
+    worker = [PYTHON, "-m", "celery", "-q", "-A", "config", "worker", "-P", "threads", "-c", "1", "-l", "WARNING"]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     web = [PYTHON, "-m", "gunicorn", "config.wsgi", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
     web += ["--bind", f"{settings.BIND}:{settings.BASE_PORT or 8000}", "--no-control-socket", "--log-level", "warning"]
@@ -36,7 +36,7 @@ def processes() -> dict[str, list[str]]:
         "web": web,
         "now": [*worker, "-Q", "now", "-n", "now@%h"],
         "bulk": [*worker, "-Q", "bulk", "-n", "bulk@%h"],
-        "beat": [PYTHON, "-m", "celery", "-A", "config", "beat", "-l", "WARNING", "--pidfile="],
+        "beat": [PYTHON, "-m", "celery", "-q", "-A", "config", "beat", "-l", "WARNING", "--pidfile="],
     }
 
 
