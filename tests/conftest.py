@@ -1,6 +1,8 @@
 """The people of the tests: one of each role, two clients with different advisors, and a deputy."""
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +12,18 @@ from django.utils import timezone, translation
 from identity.models import User
 from identity.roles import Role
 from identity.services import give_role, sync_roles
+
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Real data lies beside the project. Where it is absent these tests skip and say so; in CI they fail instead."""
+    if REAL_DATA.is_dir() or os.environ.get("CI"):
+        return
+    for item in items:
+        if item.get_closest_marker("real_data"):
+            item.add_marker(pytest.mark.skip(reason=f"real data sets are not at {REAL_DATA}"))
 
 
 @pytest.fixture(autouse=True)

@@ -303,7 +303,6 @@ def test_a_hundred_thousand_rows_come_in_at_once(tmp_path):
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not (DATA / "etf").is_dir(), reason="the data sets are not beside the project")
 def test_the_etf_set_imports_whole_and_once():
     files = {"total_return": DATA / "etf" / "ETFs_TotalReturnIndices.csv", "descriptions": DATA / "etf" / "ETFs_desc.csv"}
     report = run(DATA / "etf" / "ETFs_Prices.csv", **files)
@@ -319,7 +318,6 @@ def test_the_etf_set_imports_whole_and_once():
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not (DATA / "cn_nav").is_dir(), reason="the data sets are not beside the project")
 def test_the_chinese_set_imports_whole_and_once_and_its_total_return_is_the_published_daily_change():
     import pandas as pd
 

@@ -149,7 +149,6 @@ def test_a_fund_with_too_short_a_history_is_left_out_and_said(prices, capsys):
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not beside the project")
 @pytest.mark.parametrize("file", ["ETFs_Prices.csv", "ETFs_TotalReturnIndices.csv"])
 def test_the_etf_set_solves_for_c3_and_for_c1_min_only_with_a_money_market_fund(capsys, tmp_path, file):
     answer, _, exit_code = run(capsys, DATA / file, "C3")
