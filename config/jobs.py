@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 RING_AGAIN_AFTER = timedelta(seconds=10)
-PUBLISH_TRIES = 2
+PUBLISH_TRIES = 2  # a connection that the broker closed long ago fails at once, and a second one works
+PUBLISH_PATIENCE_SECONDS = 1.0
 
 
 class Job(models.Model):
@@ -91,6 +92,7 @@ def ring_by_name(name: str, *args: Any, queue: str) -> None:
 
 
 def _publish(task: Task | Signature, args: tuple[Any, ...]) -> None:
+    began = time.monotonic()
     for attempt in range(1, PUBLISH_TRIES + 1):
         try:
             task.apply_async(args, retry=False)
@@ -98,7 +100,8 @@ def _publish(task: Task | Signature, args: tuple[Any, ...]) -> None:
         except Exception as error:  # every transport raises its own kind
             name = task.task if isinstance(task, Signature) else task.name
             log.warning("could not ring %s%r (try %d of %d): %s", name, args, attempt, PUBLISH_TRIES, error)
-            time.sleep(0.1)
+        if time.monotonic() - began > PUBLISH_PATIENCE_SECONDS:  # a broker that does not answer: the page goes on
+            return
 
 
 def sweep(model: type[Job], task: Task) -> int:
@@ -119,12 +122,12 @@ def sweep(model: type[Job], task: Task) -> int:
 @contextmanager
 def only_one(name: str, *, seconds: int) -> Iterator[bool]:
     """Hold a named lock for a periodic task: yields False when another process has it. It lapses after `seconds`."""
-    key = f"only-one:{name}"
-    got = cache.add(key, "1", timeout=seconds)
+    key, token = f"only-one:{name}", uuid.uuid4().hex
+    got = cache.add(key, token, timeout=seconds)
     try:
         yield got
     finally:
-        if got:
+        if got and cache.get(key) == token:  # a lock that lapsed may be another's by now
             cache.delete(key)
 
 

@@ -136,17 +136,16 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
+FILE_CACHE = {"BACKEND": "config.filecache.AtomicFileCache", "LOCATION": VAR_DIR / "cache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+CACHES: dict[str, Any] = {"default": FILE_CACHE}
 if REDIS_URL:
-    CACHES: dict[str, Any] = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.url("REDIS_URL", "", {"redis", "rediss"})}
-    }
-else:
     CACHES = {
         "default": {
-            "BACKEND": "config.filecache.AtomicFileCache",
-            "LOCATION": VAR_DIR / "cache",
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
+            "BACKEND": "config.rediscache.SteadyRedisCache",
+            "LOCATION": env.url("REDIS_URL", "", {"redis", "rediss"}),
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+        },
+        "files": FILE_CACHE,
     }
 
 # ── Jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,8 +157,11 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "control_folder": str(VAR_DIR / "broker/control"),
         "polling_interval": 0.05,
     }
-elif CELERY_BROKER_URL.startswith("redis"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_connect_timeout": 1, "socket_timeout": 5}
+else:
+    # By itself kombu tries for seconds to reach a server that is down, and a page that rings would wait for it.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0}
+    if CELERY_BROKER_URL.startswith("redis"):
+        CELERY_BROKER_TRANSPORT_OPTIONS |= {"visibility_timeout": 300, "socket_connect_timeout": 1, "socket_timeout": 5}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_IMPORTS = ["config.jobs"]
@@ -225,6 +227,8 @@ else:
 EMAIL_TIMEOUT = 10
 # How long a sender may hold its messages without a sign of life; longer than any single call to a mail provider.
 DELIVERY_LEASE_SECONDS = env.whole("DELIVERY_LEASE_SECONDS", 120)
+if DELIVERY_LEASE_SECONDS < 3 * EMAIL_TIMEOUT:
+    env.refuse("DELIVERY_LEASE_SECONDS", f"{DELIVERY_LEASE_SECONDS} outlasts no slow mail provider; give {3 * EMAIL_TIMEOUT} or more.")
 # Sales e-mail waits overnight, except in a demo, where nobody sleeps.
 QUIET_HOURS_APPLY = env.flag("QUIET_HOURS", default=not IS_DEMO)
 SMS_FILE_PATH = VAR_DIR / "sms"

@@ -116,3 +116,20 @@ def test_a_periodic_task_runs_once_at_a_time():
         assert (first, second) == (True, False)
     with only_one("nightly", seconds=60) as third:
         assert third
+
+
+def test_a_lock_that_lapsed_is_not_taken_away_from_its_new_holder():
+    with only_one("slow", seconds=60) as first:
+        cache.delete("only-one:slow")  # it lapsed while the work went on
+        with only_one("slow", seconds=60) as second:
+            assert first and second
+            cache.set("only-one:slow", "another's", timeout=60)
+        with only_one("slow", seconds=60) as third:
+            assert not third
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_does_not_answer_is_asked_once(monkeypatch, caplog):
+    monkeypatch.setattr("config.jobs.PUBLISH_PATIENCE_SECONDS", -1.0)
+    ring(Bell(broken=True), 1)
+    assert caplog.text.count("could not ring") == 1

@@ -27,6 +27,7 @@ def start(tmp_path, **settings):
         ({"DATABASE_URL": "mysql://x/y"}, "Setting DATABASE_URL:"),
         ({"BROKER_URL": "memory://"}, "Setting BROKER_URL:"),
         ({"DEBUG": "maybe"}, "Setting DEBUG: “maybe” is neither 1 nor 0."),
+        ({"DELIVERY_LEASE_SECONDS": "0"}, "Setting DELIVERY_LEASE_SECONDS: 0 outlasts no slow mail provider; give 30 or more."),
         ({"SECRET_KEY": "short"}, "Setting SECRET_KEY: it is shorter than 32 characters."),
         ({"JURISDICTION": "atlantis"}, "Setting JURISDICTION: “atlantis” is not one of cn."),
         ({"VAR_DIR": "/proc/nowhere"}, "Setting VAR_DIR: the folder /proc/nowhere cannot be written"),
