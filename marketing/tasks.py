@@ -1,6 +1,8 @@
 """One line over a service each: the row is the truth, the message only a doorbell."""
 
 from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
 
 from config.jobs import only_one, ring, sweep
 from marketing import services
@@ -9,7 +11,9 @@ from marketing.models import Campaign, RecommenderRun
 
 @shared_task(name="marketing.request_training", queue="bulk")
 def request_training_task() -> None:
-    services.request_training()
+    with only_one("request-training", seconds=600) as mine:
+        if mine:
+            services.request_training()
 
 
 @shared_task(name="marketing.execute_training", queue="bulk")
@@ -34,13 +38,25 @@ def refresh_dormancy_task() -> None:
 @shared_task(name="marketing.launch_campaign", queue="bulk")
 def launch_campaign_task(pk: int) -> None:
     if services.execute_launch(pk):
-        ring(send_batch_task, pk)
+        ring_sender(pk)
 
 
 @shared_task(name="marketing.send_batch", queue="now")
 def send_batch_task(campaign_id: int) -> None:
+    cache.delete(_rung(campaign_id))
     if services.send_batch(campaign_id=campaign_id):
+        ring_sender(campaign_id)
+
+
+def ring_sender(campaign_id: int) -> None:
+    """Ring for a sender unless one was rung for and has not begun: each sender rings for the next, so that every
+    message too many would go on to the campaign's end, and what a person waits for would stand behind all of them."""
+    if cache.add(_rung(campaign_id), "1", timeout=settings.DELIVERY_LEASE_SECONDS):
         ring(send_batch_task, campaign_id)
+
+
+def _rung(campaign_id: int) -> str:
+    return f"sender-rung:{campaign_id}"
 
 
 @shared_task(name="marketing.sweep", queue="now")
@@ -50,4 +66,4 @@ def sweep_task() -> None:
             sweep(Campaign, launch_campaign_task)
             sweep(RecommenderRun, execute_training_task)
             for pk in services.tidy_campaigns():
-                ring(send_batch_task, pk)
+                ring_sender(pk)

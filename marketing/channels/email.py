@@ -34,6 +34,13 @@ def compose(delivery: Delivery, step: CampaignStep, *, is_service_letter: bool) 
     return message
 
 
+def turned_us_away(error: Exception) -> bool:
+    """Say whether the provider took nothing from us for a reason of ours: our key, our sender, too many at once."""
+    if isinstance(error, AnymailAPIError):
+        return error.status_code in {401, 403, 429}
+    return isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPAuthenticationError)
+
+
 def was_refused(error: Exception) -> bool:
     """Say whether the provider, or our own mail library, said no. Any other error leaves open whether the message left."""
     if isinstance(error, AnymailAPIError):

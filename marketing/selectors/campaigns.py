@@ -156,10 +156,11 @@ def awaiting_decision(user: Any) -> list[tuple[Campaign, str]]:
 def overview(user: Any) -> dict[str, Any]:
     """The numbers and rows of the marketers' first page."""
     counts = dormancy_counts()
+    shown = told(counts)
     recent = list(campaigns_of(user)[:5])
     ledger = ledger_counts(recent)
     return {
-        "states": [(value, str(label), counts.get(value, 0)) for value, label in Dormancy.choices],
+        "states": [(value, str(label), shown.get(value, 0)) for value, label in Dormancy.choices],
         "n_people": sum(counts.values()),
         "n_asleep": counts.get(Dormancy.DORMANT, 0) + counts.get(Dormancy.LOST, 0),
         "n_woken": woken_lately(),

@@ -7,6 +7,7 @@ row whose message had been handed to the provider is `sending`, and becomes `unk
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -121,8 +122,11 @@ def _put_in_inboxes(batch: Batch, rows: Sequence[Delivery]) -> None:
 
 
 def _refusals(batch: Batch, rows: Sequence[Delivery], now: datetime) -> dict[int, str]:
-    way = Way(batch.campaign, rows[0].step, rows[0].channel, now)
-    return refusals(Investor.objects.filter(pk__in=[row.investor_id for row in rows]), way)
+    """Why each may not be written to. Holds the people until the transaction ends: a consent being withdrawn, and another
+    campaign's sender counting what the person had lately, come before this answer or after what is written on it."""
+    people = Investor.objects.filter(pk__in=[row.investor_id for row in rows])
+    list(people.order_by("pk").select_for_update().values_list("pk"))
+    return refusals(people, Way(batch.campaign, rows[0].step, rows[0].channel, now))
 
 
 def _hold_back(batch: Batch, rows: Sequence[Delivery], refused: dict[int, str], now: datetime) -> None:
@@ -156,26 +160,49 @@ def _send_emails(batch: Batch, rows: Sequence[Delivery]) -> bool:
 def _send_one(batch: Batch, row: Delivery, connection: Any) -> bool:
     """Decide on one row, commit `sending`, call the provider, commit what came of it; False to stop the batch."""
     now = timezone.now()
-    refused = _refusals(batch, [row], now)
-    if refused[row.investor_id]:
-        _hold_back(batch, [row], refused, now)
-        return True
-    message = email.compose(row, row.step, is_service_letter=batch.campaign.is_service_letter)
-    started = batch.mine.filter(STILL_RUNNING, pk=row.pk).update(status=Status.SENDING, lease_until=_lease_end(now))
+    with transaction.atomic():
+        refused = _refusals(batch, [row], now)
+        if refused[row.investor_id]:
+            _hold_back(batch, [row], refused, now)
+            return True
+        message = email.compose(row, row.step, is_service_letter=batch.campaign.is_service_letter)
+        started = batch.mine.filter(STILL_RUNNING, pk=row.pk).update(status=Status.SENDING, lease_until=_lease_end(now))
     if not started:  # paused, cancelled, or the lease went to somebody else
         return batch.mine.filter(STILL_RUNNING).exists()
-    status, reason = Status.SENT, ""
+    outcome: dict[str, Any] = {"status": Status.SENT}
+    is_connected = True
     try:
         connection.send_messages([message])
     except Exception as error:  # each provider raises its own kind
-        log.warning("delivery %d: %s", row.pk, error)
-        refused_it = email.was_refused(error)
-        status, reason = (Status.FAILED, "refused") if refused_it else (Status.UNKNOWN, "unclear")
-        batch.n_unclear += not refused_it
+        # Its kind and code only: what a provider says back often repeats the address.
+        log.warning("delivery %d: %s %s", row.pk, type(error).__name__, getattr(error, "smtp_code", ""))
+        if email.turned_us_away(error):  # nothing was handed over, and nothing is wrong with this person: the row waits again
+            outcome = {"status": Status.QUEUED}
+        elif email.was_refused(error):
+            outcome |= {"status": Status.FAILED, "reason": "refused"}
+        else:
+            outcome |= {"status": Status.UNKNOWN, "reason": "unclear"}
+        if outcome["status"] != Status.FAILED:
+            batch.n_unclear += 1
+            is_connected = _connect_again(connection)
     ended = Delivery.objects.filter(pk=row.pk, claim=batch.token, status=Status.SENDING)
-    ended.update(status=status, reason=reason, ended_at=timezone.now(), claim=None, lease_until=None)
+    if outcome["status"] != Status.QUEUED:
+        outcome["ended_at"] = timezone.now()
+    ended.update(claim=None, lease_until=None, **outcome)
     if batch.n_unclear >= UNCLEAR_BEFORE_PAUSE:
         pause_campaign(campaign_id=batch.campaign.pk, why="provider_unclear")
+        return False
+    return is_connected
+
+
+def _connect_again(connection: Any) -> bool:
+    """Hang up and call again: a connection that broke would cost every message after it."""
+    with suppress(Exception):
+        connection.close()
+    try:
+        connection.open()
+    except Exception as error:  # each backend raises its own kind
+        log.warning("the mail provider cannot be reached: %s", error)
         return False
     return True
 

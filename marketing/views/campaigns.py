@@ -16,7 +16,7 @@ from marketing.forms import CampaignForm, WhyForm
 from marketing.models import Campaign
 from marketing.selectors.campaigns import campaign_page, campaigns_of, draft_values, launch_page, ledger_counts, progress
 from marketing.services import cancel_campaign, change_draft, launch_campaign, pause_campaign, resume_campaign, write_draft
-from marketing.tasks import launch_campaign_task, send_batch_task
+from marketing.tasks import launch_campaign_task, ring_sender
 from marketing.views.access import marketers_only
 
 
@@ -94,7 +94,7 @@ def _move(request: HttpRequest, pk: int, service: Callable[..., bool], **fields:
 
 def _why(request: HttpRequest) -> str:
     form = WhyForm(request.POST)
-    return form.cleaned_data["why"] if form.is_valid() else request.POST.get("why", "")[:300]
+    return form.cleaned_data["why"] if form.is_valid() else request.POST.get("why", "").replace("\0", "")[:300]
 
 
 @marketers_only
@@ -108,7 +108,7 @@ def campaign_pause(request: HttpRequest, pk: int) -> HttpResponse:
 def campaign_resume(request: HttpRequest, pk: int) -> HttpResponse:
     response = _move(request, pk, resume_campaign)
     ring(launch_campaign_task, pk)
-    ring(send_batch_task, pk)
+    ring_sender(pk)
     return response
 
 

@@ -163,6 +163,14 @@ def test_pause_resume_and_cancel_leave_who_when_and_why(mark, client):
     assert "wrong picture" in client.get(reverse("campaign", args=[campaign.pk])).content.decode()
 
 
+def test_a_reason_with_a_null_character_or_too_long_is_kept_as_far_as_it_goes(mark, client):
+    crowd(3)
+    campaign = draft(mark)
+    launch(client, campaign)
+    client.post(reverse("campaign_pause", args=[campaign.pk]), {"why": "typo\0" + "x" * 400})
+    assert CampaignEvent.objects.latest("pk").why == "typo" + "x" * 296
+
+
 @pytest.mark.parametrize("name", ["pause", "resume", "cancel"])
 def test_moves_are_posts(mark, client, name):
     assert client.get(reverse(f"campaign_{name}", args=[draft(mark).pk])).status_code == 405
@@ -214,6 +222,15 @@ def test_the_home_says_what_needs_a_decision_and_who_woke(mark, client, people):
     overview = client.get(reverse("marketing_home")).context["overview"]
     assert (overview["n_asleep"], overview["n_woken"], overview["n_people"]) == (15, 3, 18)
     assert [one for one, _ in overview["decisions"]] == [campaign]
+
+
+def test_the_home_tells_no_state_of_fewer_than_ten(mark, client):
+    crowd(30)
+    crowd(15, prefix="calm", dormancy=Dormancy.CALM)
+    crowd(2, prefix="lost", dormancy=Dormancy.LOST)
+    page = client.get(reverse("marketing_home"))
+    states = {value: count for value, _, count in page.context["overview"]["states"]}
+    assert states == {"new": 0, "active": 0, "calm": None, "cooling": 0, "dormant": 30, "lost": None}
 
 
 @pytest.mark.parametrize("page", ["marketing_home", "campaign_list", "campaign", "campaign_launch", "campaign_progress"])

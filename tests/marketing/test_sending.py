@@ -2,6 +2,7 @@
 
 import smtplib
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -312,3 +313,107 @@ def test_a_name_full_of_markup_stays_text():
     assert "<script>" not in mail.outbox[0].alternatives[0].content
     assert "\n" not in mail.outbox[0].subject
     assert ledger(channel="email") == {("email", "sent", ""): 1}
+
+
+def test_a_provider_that_takes_nothing_from_us_burns_no_recipient(monkeypatch):
+    crowd(10)
+    campaign = launched(channels=["email"])
+    send, turned_away = EmailBackend.send_messages, []
+
+    def turn_away(self, messages):
+        turned_away.append(messages[0].to[0])
+        raise smtplib.SMTPSenderRefused(550, b"who are you", "hello@localhost")
+
+    monkeypatch.setattr(EmailBackend, "send_messages", turn_away)
+    assert run(campaign).state == "paused" and len(turned_away) == 3
+    assert ledger() == {("email", "queued", ""): 10}
+    assert not Delivery.objects.filter(claim__isnull=False).exists()
+    monkeypatch.setattr(EmailBackend, "send_messages", send)
+    resume_campaign(campaign_id=campaign.pk, actor=None)
+    assert run(campaign).state == "finished" and len(mail.outbox) == 10
+
+
+def test_a_connection_that_breaks_costs_one_message(monkeypatch):
+    crowd(10)
+    campaign = launched(channels=["email"])
+    send, calls = EmailBackend.send_messages, []
+    monkeypatch.setattr(EmailBackend, "open", lambda self: setattr(self, "broken", False))
+
+    def break_once(self, messages):
+        calls.append(1)
+        self.broken = self.broken or len(calls) == 3
+        if self.broken:  # as smtplib does until somebody connects again
+            raise smtplib.SMTPServerDisconnected("please run connect() first")
+        return send(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", break_once)
+    assert run(campaign).state == "finished"
+    assert ledger() == {("email", "sent", ""): 9, ("email", "unknown", "unclear"): 1}
+
+
+def test_the_log_of_a_refusal_names_no_address(monkeypatch, caplog):
+    crowd(1)
+    campaign = launched(channels=["email"])
+
+    def refuse(self, messages):
+        raise smtplib.SMTPRecipientsRefused({messages[0].to[0]: (550, b"no such user")})
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    run(campaign)
+    assert "SMTPRecipientsRefused" in caplog.text and "@example.com" not in caplog.text
+
+
+def test_sweeps_while_a_sender_is_at_it_do_not_multiply_the_senders(monkeypatch, django_capture_on_commit_callbacks):
+    """Every sender rings for the next: one message too many a sweep would fill the queue that people wait behind."""
+    from marketing import tasks
+    from marketing.services import sending
+
+    monkeypatch.setattr(sending, "BATCH", 2)
+    crowd(20)
+    campaign = launched(channels=["inbox"])
+    queue: list[int] = []
+    monkeypatch.setattr(tasks, "ring", lambda task, pk: queue.append(pk))
+    longest = 0
+    tasks.ring_sender(campaign.pk)
+    while queue:  # one worker, first in, first out; a sweep between any two batches
+        longest = max(longest, len(queue))
+        tasks.send_batch_task(queue.pop(0))
+        tasks.sweep_task()
+    assert Campaign.objects.get().state == "finished"
+    assert longest == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_campaigns_sending_at_once_keep_to_the_cap(monkeypatch):
+    """Two senders ask at the same moment whether a person has had enough: one of them answers after the other's writing."""
+    import threading
+
+    from django.db import connection
+
+    from marketing.services import sending
+
+    crowd(1)
+    run(launched())
+    campaigns = [launched(channels=["email"]), launched(channels=["email"])]
+    ask, both_asked = sending.refusals, threading.Barrier(2)
+
+    def ask_together(people, way):
+        found = ask(people, way)
+        with suppress(threading.BrokenBarrierError):
+            both_asked.wait(timeout=1)
+        return found
+
+    monkeypatch.setattr(sending, "refusals", ask_together)
+
+    def work(pk):
+        try:
+            send_batch(campaign_id=pk)
+        finally:
+            connection.close()
+
+    senders = [threading.Thread(target=work, args=[one.pk]) for one in campaigns]
+    for one in senders:
+        one.start()
+    for one in senders:
+        one.join()
+    assert sorted(Delivery.objects.filter(campaign__in=campaigns).values_list("status", flat=True)) == ["sent", "suppressed"]
