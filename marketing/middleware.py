@@ -11,6 +11,8 @@ from marketing.services import record_page_view
 
 log = logging.getLogger(__name__)
 
+SECRET_PARTS = {"token", "key", "uidb36"}  # parts of an address that entitle whoever holds them
+
 
 class PageViewMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -20,8 +22,9 @@ class PageViewMiddleware:
         response = self.get_response(request)
         if self.is_page_of_an_investor(request, response):
             match = request.resolver_match
+            properties = {name: str(value) for name, value in match.kwargs.items() if name not in SECRET_PARTS}  # type: ignore[union-attr]
             try:
-                record_page_view(user=request.user, page=match.view_name, properties={k: str(v) for k, v in match.kwargs.items()})  # type: ignore[union-attr,arg-type]
+                record_page_view(user=request.user, page=match.view_name, properties=properties)  # type: ignore[union-attr,arg-type]
             except DatabaseError as error:  # a page is never broken by its own statistics
                 log.warning("page view not recorded: %s", error)
         return response

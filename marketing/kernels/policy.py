@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 KNOWN_PLACEHOLDERS = frozenset({"name"})
+WORD = re.compile(r"[a-z0-9]+")
+SPELT_OUT = re.compile(r"(?<= )[a-z](?: [a-z]){2,}(?= )")
+GAP_IN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff])[ \t\u3000]+|[ \t\u3000]+(?=[\u4e00-\u9fff])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,22 @@ class QuietHours:
 def banned_claims(text: str, rules: ClaimRules) -> list[str]:
     """Return what in the text may not be said, as it is written in the rules or, for a promise of return, in the text.
 
-    Width, case, spaces and punctuation are folded before words are compared, so that none of them hides a word.
+    Width, case, accents, spaces and punctuation are folded before words are compared, so that none of them hides a
+    word; a phrase is also found written as one word, or letter by letter.
     """
-    folded = "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if unicodedata.category(c) != "Cf")
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    folded = "".join(c for c in plain if unicodedata.category(c) not in {"Cf", "Mn"})
     squeezed = "".join(c for c in folded if c.isalnum())
-    spaced = f" {' '.join(re.findall(r'[a-z0-9]+', folded))} "
+    spaced = f" {' '.join(WORD.findall(folded))} "
+    spaced = SPELT_OUT.sub(lambda letters: letters.group(0).replace(" ", ""), spaced)
     found = [word for word in rules.words if word in squeezed]
-    found += [phrase for phrase in rules.phrases if f" {' '.join(re.findall(r'[a-z0-9]+', phrase.casefold()))} " in spaced]
+    for phrase in rules.phrases:
+        words = WORD.findall(phrase.casefold())
+        if f" {' '.join(words)} " in spaced or f" {''.join(words)} " in spaced:
+            found.append(phrase)
+    closed_up = GAP_IN_CHINESE.sub("", folded)
     for pattern in rules.promises:
-        found += [match.group(0).strip() for match in re.finditer(pattern, folded)]
+        found += [match.group(0).strip() for match in re.finditer(pattern, closed_up)]
     return list(dict.fromkeys(found))
 
 

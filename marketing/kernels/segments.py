@@ -122,7 +122,7 @@ def read_rule(data: Any) -> Rule:
     if isinstance(data, str):
         try:
             data = json.loads(data)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise RuleError("not_json") from error
     if _depth(data) > 4 * MAX_DEPTH:
         raise RuleError("too_deep")

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import numpy as np
+from django.utils import timezone
 
 from advisor.models import Consent, Investor
 from advisor.selectors import investors_with_consent
@@ -44,7 +45,7 @@ def load_interactions(now: datetime) -> Interactions:
 
 def investors_to_suggest_to(now: datetime) -> dict[int, list[int]]:
     """Investors by their level in force: valid level, recommendations on, consent to profiling."""
-    today = now.date()
+    today = timezone.localdate(now)
     rows = (
         investors_with_consent(Consent.Purpose.PROFILING)
         .filter(level__isnull=False, level_valid_until__gte=today, recommendations_off_at__isnull=True)
@@ -61,4 +62,4 @@ def is_suggestible(investor: Investor, now: datetime) -> bool:
     """The same conditions for one investor, asked again whenever a suggestion is about to be shown."""
     return investors_with_consent(Consent.Purpose.PROFILING).filter(
         pk=investor.pk, recommendations_off_at__isnull=True
-    ).exists() and investor.has_valid_level(now.date())
+    ).exists() and investor.has_valid_level(timezone.localdate(now))

@@ -73,7 +73,7 @@ def _holds(node: Holdings) -> Q:
         .values(who)
         .annotate(n=Count("fund", distinct=True))
     )
-    bounds = Q()
+    bounds = Q(pk__isnull=False)  # everybody: an empty condition would vanish from "any" and turn "not" around
     if node.at_least is not None and node.at_least > 0:
         bounds &= Q(pk__in=counted.filter(n__gte=node.at_least).values(who))
     if node.below is not None:  # somebody who holds nothing has no row to be counted

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from advisor.selectors import recommendable_funds
@@ -63,12 +64,17 @@ def execute_training(pk: int) -> bool:
 
     model = Als(AlsSettings(), seed=run.seed)
     model.fit(matrix.values)
-    Suggestion.objects.filter(run=run).delete()
+    with transaction.atomic():  # a fit that outlived its lease must not touch what another worker has written since
+        if not write_if_claimed(RecommenderRun, pk, token, lease_seconds=LEASE_SECONDS, n_done=0):
+            return False
+        Suggestion.objects.filter(run=run).delete()
     n_written = 0
     for block in suggestion_blocks(Trained(model, matrix, bought_pairs(seen)), now):
-        if not write_if_claimed(RecommenderRun, pk, token, lease_seconds=LEASE_SECONDS, n_done=n_written):
-            return False
-        n_written += len(Suggestion.objects.bulk_create([Suggestion(run=run, **row) for row in block], batch_size=BLOCK))
+        with transaction.atomic():
+            if not write_if_claimed(RecommenderRun, pk, token, lease_seconds=LEASE_SECONDS, n_done=F("n_done") + len(block)):
+                return False
+            Suggestion.objects.bulk_create([Suggestion(run=run, **row) for row in block], batch_size=BLOCK)
+        n_written += len(block)
     report = {"users": matrix.shape[0], "items": matrix.shape[1], "interactions": int(matrix.values.nnz), "suggestions": n_written}
     return serve(pk, token, settings=model.settings.as_json(), report=report | {"implicit": version("implicit"), "numpy": version("numpy")})
 

@@ -3,10 +3,13 @@
 from datetime import date, timedelta
 
 import pytest
+from django.core.signing import dumps
 from django.db import DatabaseError, connection
+from django.urls import reverse
 from django.utils import timezone
 
 from advisor.models import Consent
+from marketing.channels.tokens import SALT
 from marketing.models import Event
 from marketing.partitions import add_months, make_partitions
 
@@ -52,6 +55,14 @@ def test_a_fragment_and_a_missing_page_are_no_page_views(people, client):
     client.get("/preferences/", headers={"HX-Request": "true"})
     client.get("/no-such-page/")
     assert Event.objects.count() == 0
+
+
+def test_what_entitles_its_holder_is_not_written_down(people, client):
+    agree(people.anna_investor)
+    client.force_login(people.anna)
+    token = dumps({"i": people.anna_investor.pk, "d": 1}, salt=SALT)
+    assert client.get(reverse("unsubscribe", args=[token])).status_code == 200
+    assert Event.objects.get(name="unsubscribe").properties == {}
 
 
 def test_a_database_that_cannot_write_does_not_break_the_page(people, client, monkeypatch):

@@ -1,10 +1,11 @@
 """The nightly job: trained once, swapped in whole, and nothing above a level at any door."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import time_machine
 from django.utils import timezone
 
 from advisor.models import Consent, Household, Investor
@@ -14,6 +15,7 @@ from identity.roles import Role
 from identity.services import give_role
 from marketing.models import Event, RecommenderRun, Suggestion
 from marketing.selectors import suggestions_to_show
+from marketing.selectors.interactions import investors_to_suggest_to
 from marketing.services import execute_training, request_training
 from portfolios.models import Fund, Pool, PoolFund
 
@@ -158,3 +160,31 @@ def test_the_slot_shows_one_suggestion_in_few_queries(market, client, django_ass
         response = client.get("/marketing/suggestions/", headers={"HX-Request": "true", "Accept-Language": "en"})
     assert response.content.decode().count("<section") == 1
     assert "you looked at" in response.content.decode()
+
+
+def test_a_training_that_outlived_its_lease_leaves_the_others_suggestions_alone(market, monkeypatch):
+    from marketing.kernels.recommenders.als import Als
+
+    run = request_training()
+    fit = Als.fit
+
+    def slow(self, *args, **kwargs):
+        monkeypatch.setattr(Als, "fit", fit)
+        RecommenderRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert execute_training(run.pk), "the second worker does the whole of it meanwhile"
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(Als, "fit", slow)
+    assert not execute_training(run.pk)
+    run.refresh_from_db()
+    assert run.is_serving and Suggestion.objects.filter(run=run).count() == run.report["suggestions"] > 0
+
+
+def test_a_level_lapses_at_midnight_in_shanghai(market):
+    train()
+    investor = Suggestion.objects.first().investor
+    with time_machine.travel(datetime(2027, 1, 31, 16, 30, tzinfo=UTC), tick=False):  # 00:30 on 1 February in Shanghai
+        investor.level_valid_until = date(2027, 1, 31)
+        investor.save()
+        assert suggestions_to_show(investor) == []
+        assert investor.pk not in {pk for pks in investors_to_suggest_to(timezone.now()).values() for pk in pks}

@@ -74,6 +74,8 @@ def test_holdings_are_counted_by_fund(groups):
     assert not people_in(rule(holds | {"at_least": 3})).exists()
     assert people_in(rule(holds | {"below": 2})).count() == 7
     assert people_in(rule(holds | {"at_least": 0})).count() == 8
+    assert people_in(rule(holds | {"at_least": 0}, joint="not")).count() == 0
+    assert people_in(rule(holds | {"at_least": 0}, {"field": "level", "is": [4]}, joint="any")).count() == 8
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def test_holdings_are_counted_by_fund(groups):
     [
         ("{", "not_json"),
         ("[" * 50_000, "not_json"),
+        ('{"version": 1, "rule": {"field": "assets_minor", "at_least": ' + "9" * 5_000 + "}}", "not_json"),
         ("[]", "not_valid"),
         ('{"version": 1, "rule": {"all": []}}', "not_valid"),
         ('{"version": 2, "rule": {"all": [{"field": "level", "is": [1]}]}}', "not_valid"),

@@ -28,6 +28,16 @@ CLAIMS = market_rules().claims
         ("每年 5% 的回报", "5%"),
         ("earn up to 6 % a year", "6 %"),
         ("8% annual return", "8%"),
+        ("保證收益", "保證收益"),
+        ("零風險", "零風險"),
+        ("年 化 收 益 率 6 %", "6"),
+        ("６％ 的 收 益", "6%"),
+        ("6 per cent return", "6 per cent"),
+        ("l o w  r i s k", "low risk"),
+        ("lowrisk, riskfree", "risk free"),
+        ("low\u200brisk", "low risk"),
+        ("lów rísk", "low risk"),
+        ("Ｇｕａｒａｎｔｅｅｄ　ｒｅｔｕｒｎ", "guaranteed return"),
     ],
 )
 def test_a_claim_is_found_however_it_is_written(text, found):
@@ -41,6 +51,9 @@ def test_a_claim_is_found_however_it_is_written(text, found):
         "Some of your money is not at work in your plan. Investing carries risk.",
         "Your questionnaire expires in 30 days.",
         "We are below 5 people in this office.",
+        "Some of you are below risk grade three; a casino risk is none of ours.",
+        "C 3 or R 2 is a level; plan B or plan C is yours to choose.",
+        "您的 问卷 将于 30 天 后 到期。",
         "",
     ],
 )
