@@ -1,5 +1,6 @@
 """Types, ranges and units of what people type; what may be is decided by the services."""
 
+import re
 import time
 import uuid
 from datetime import timedelta
@@ -55,11 +56,13 @@ class GoalForm(forms.Form):
         label=gettext_lazy("When will you need it?"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    changes = forms.Field(widget=forms.HiddenInput, required=False)  # the goal that the page was opened to change
 
     def __init__(self, *args: Any, goal: Goal | None = None, **kwargs: Any) -> None:
         shown: dict[str, Any] = {"key": uuid.uuid4(), "target_date": timezone.localdate() + timedelta(days=round(365.25 * 10))}
         if goal:
             shown = {"kind": goal.kind, "name": goal.name, "amount": from_minor(goal.amount_minor), "target_date": goal.target_date}
+            shown["changes"] = goal.pk
         kwargs["initial"] = shown
         super().__init__(*args, **kwargs)
 
@@ -95,7 +98,7 @@ def goal_sentence(error: GoalError) -> str:
 class QuestionForm(forms.Form):
     """Exactly one answer to exactly one question."""
 
-    KNOWN = {"csrfmiddlewaretoken", "answer", "shown_at"}
+    KNOWN = {"csrfmiddlewaretoken", "answer", "shown_at", "amount_minor"}
 
     answer = forms.ChoiceField(
         widget=forms.RadioSelect,
@@ -106,24 +109,32 @@ class QuestionForm(forms.Form):
             ),
         },
     )
-    shown_at = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    shown_at = forms.Field(widget=forms.HiddenInput, required=False)
+    amount_minor = forms.Field(widget=forms.HiddenInput, required=False)  # the money that the page asked about
 
     def __init__(self, *args: Any, page: QuestionPage, **kwargs: Any) -> None:
-        kwargs["initial"] = {"answer": page.chosen, "shown_at": int(time.time())}
+        kwargs["initial"] = {"answer": page.chosen, "shown_at": int(time.time()), "amount_minor": page.amount_minor}
         super().__init__(*args, **kwargs)
+        self.page = page
         answer: Any = self.fields["answer"]
         answer.choices, answer.label = page.choices, page.question
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         sent = self.data
-        if set(sent) - self.KNOWN or (hasattr(sent, "getlist") and len(sent.getlist("answer")) > 1):
+        is_odd = any(not re.fullmatch(r"[0-9]{0,15}", str(sent.get(name, ""))) for name in ("shown_at", "amount_minor"))
+        if is_odd or set(sent) - self.KNOWN or (hasattr(sent, "getlist") and len(sent.getlist("answer")) > 1):
             raise ValidationError(
                 _("This page takes one answer to one question, and more was sent. Nothing has been changed; please choose again.")
+            )
+        asked = cleaned.get("amount_minor")
+        if asked and self.page.item.names_amounts and asked != str(self.page.amount_minor):
+            raise ValidationError(
+                _("The amount of your goal has changed, and this question with it. Nothing has been saved; please choose again.")
             )
         return cleaned
 
     @property
     def seconds(self) -> int | None:
         shown_at = self.cleaned_data.get("shown_at")
-        return int(time.time()) - shown_at if shown_at else None
+        return int(time.time()) - int(shown_at) if shown_at else None

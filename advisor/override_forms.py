@@ -88,7 +88,7 @@ class AllocationForm(ReasonForm):
 
     expires_on = forms.DateField(label=_("Ends on"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
     add = forms.CharField(label=_("Fund code"), max_length=20, required=False)
-    expected_price_sha = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    expected_price_sha = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, codes: Iterable[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +100,7 @@ class AllocationForm(ReasonForm):
     @staticmethod
     def posted_codes(data: Mapping[str, Any]) -> list[str]:
         codes = [key.removeprefix("weight_") for key in data if key.startswith("weight_")]
-        return [code for code in codes if 0 < len(code) <= 20][:MAX_FUNDS]
+        return [code for code in codes if 0 < len(code) <= 20 and "\x00" not in code][:MAX_FUNDS]
 
     @property
     def percents(self) -> dict[str, Decimal]:

@@ -24,6 +24,10 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     actions = None
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Refuse what PostgreSQL cannot look for."""
+        return "\x00" not in str(value) and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
     def get_urls(self) -> list[Any]:
         """Keep the list and the row, in the order in which the stock site has them."""
         kept = ("_changelist", "_change")

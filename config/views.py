@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from config.jobs import seconds_since_heartbeat
 from identity.roles import Role
@@ -32,7 +32,7 @@ def admin_entrance(request: HttpRequest, extra_context: Any = None) -> HttpRespo
     return redirect("admin:index")
 
 
-@require_GET
+@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Say whether the database answers, and how long ago each worker last did (null: not within the hour)."""
     with connection.cursor() as cursor:
@@ -40,7 +40,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"database": "ok", "seconds_since_worker": {queue: seconds_since_heartbeat(queue) for queue in ("now", "bulk")}})
 
 
-@require_GET
+@require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("favicon.svg"))
 

@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest
@@ -36,6 +37,13 @@ class AccountAdapter(DefaultAccountAdapter):
         if commit:
             user.save()
         return user
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Never the last thing that somebody signs in with: another verified address or a verified number must remain."""
+        user = email_address.user
+        others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
+        has_another = bool(user.phone and user.phone_verified) or others.exists()
+        return has_another and bool(super().can_delete_email(email_address))
 
     def get_login_stages(self) -> list[str]:
         own = "identity.stages.EmailStage"

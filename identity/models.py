@@ -54,6 +54,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
         ]
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # allauth says "" for an address that was taken away; a second "" would not be unique.
+        self.email, self.phone = self.email or None, self.phone or None
+        super().save(*args, **kwargs)
+
     def __str__(self) -> str:
         return self.name or self.email or self.phone or ""
 

@@ -5,8 +5,8 @@ import re
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-MAINLAND = re.compile(r"1[3-9]\d{9}")
-E164 = re.compile(r"\+[1-9]\d{6,14}")
+MAINLAND = re.compile(r"1[3-9][0-9]{9}")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def normalise(typed: str) -> str:

@@ -41,6 +41,7 @@ class QuestionPage:
     why: str
     choices: list[tuple[str, str]]
     chosen: str | None
+    amount_minor: int  # the money that the question is about
     previous: str | None
     is_changing: bool  # every question is answered: the next page is the check
 
@@ -125,6 +126,7 @@ def question_page(draft: Assessment, code: str) -> QuestionPage | None:
         why=item.why.said,
         choices=[(option.code, option.text(amount)) for option in item.options],
         chosen=draft.answers.get(code),
+        amount_minor=amount,
         previous=instrument.codes[index - 1] if index else None,
         is_changing=all(other in draft.answers for other in instrument.codes),
     )

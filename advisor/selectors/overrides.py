@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from advisor.models import Goal, Override, Proposal
+from advisor.models import Assessment, Goal, Override, Proposal
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from portfolios import selectors as portfolio_selectors
 from portfolios.jurisdictions import jurisdiction
@@ -72,9 +72,17 @@ def offered_funds(goal: Goal) -> QuerySet[Fund]:
     return Fund.objects.none() if level is None else recommendable_funds(level)
 
 
-def loss_limit(goal: Goal, proposal: Proposal, level: int) -> float:
-    """The largest 95 % CVaR a year that the goal may have: the level's budget, or the proposal's tighter limit."""
+def loss_budget(investor_id: int, level: int) -> float:
+    """The largest 95 % CVaR a year at a level: its budget, or the loss stated in the latest questionnaire where that is smaller."""
     budget = jurisdiction().levels[level].cvar_budget
+    completed = Assessment.objects.filter(investor=investor_id, state=Assessment.State.COMPLETED).order_by("-completed_at", "-pk")
+    stated = completed.values_list("stated_loss", flat=True).first()
+    return budget if stated is None else min(budget, stated)
+
+
+def loss_limit(goal: Goal, proposal: Proposal, level: int) -> float:
+    """The largest 95 % CVaR a year that the goal may have: the person's at this level, or the proposal's tighter limit."""
+    budget = loss_budget(goal.account.investor_id, level)
     return min(budget, float((proposal.result or {}).get("cvar_limit", budget)))
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
 from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent
-from advisor.selectors.suitability import decide_for, level_for_goal
+from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from advisor.services.suitability import clear
 from config.jobs import ring_by_name
 from portfolios.models import Fund, Order, Portfolio
@@ -48,9 +48,11 @@ def check_acceptable(proposal: Proposal, actor: Any, seen_sha256: str | None = N
     if completed.order_by("-completed_at", "-pk").values_list("pk", flat=True).first() != proposal.assessment_id:
         raise Refused("assessed_again")
     _check_money(proposal)
-    funds = Fund.objects.in_bulk(sorted((proposal.result or {})["amounts"]), field_name="code")
-    for code in (proposal.result or {})["amounts"]:
-        if code not in funds or decide_for(investor, funds[code]).verdict != Verdict.RECOMMEND:
+    # Against the goal's own level: near its date it may hold less than the person's level allows.
+    amounts = (proposal.result or {})["amounts"]
+    funds = recommendable_funds(proposal.level).in_bulk(sorted(amounts), field_name="code")
+    for code in amounts:
+        if code not in funds:
             raise Refused("fund_not_suitable", fund=code)
     return funds
 

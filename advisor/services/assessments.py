@@ -15,7 +15,8 @@ from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
 from advisor.models import Assessment, Goal, Investor, LevelChange
-from advisor.services.proposals import request_proposal
+from advisor.services.overrides import withdraw_overrides_above
+from advisor.services.proposals import request_proposal, supersede_proposals_above
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,9 @@ def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int 
 
 
 def complete_assessment(*, assessment: Assessment, actor: Any = None) -> Assessment:
-    """Score a draft once and write its numbers, the level in force and why, then ask for the proposals of goals that
-    have none. Raises AnswerError while an answer is missing. Safe to repeat."""
+    """Score a draft once and write its numbers, the level in force and why, take back what a lower one no longer allows,
+    then ask for the proposals of goals that have none. Raises AnswerError while an answer is missing. Safe to repeat."""
+    taken_back: list[Goal] = []
     with transaction.atomic():
         investor = Investor.objects.select_for_update().get(pk=assessment.investor_id)
         row = Assessment.objects.select_for_update().get(pk=assessment.pk)
@@ -94,13 +96,17 @@ def complete_assessment(*, assessment: Assessment, actor: Any = None) -> Assessm
                 at=now,
             )
             Investor.objects.filter(pk=investor.pk).update(level=level, level_valid_until=valid_until)
+            investor.level, investor.level_valid_until = level, valid_until
+            taken_back = supersede_proposals_above(investor=investor, actor=actor, why="assessment completed")
+            withdraw_overrides_above(investor=investor, actor=actor, why="assessment completed")
     if row.state == Assessment.State.COMPLETED:
-        _request_missing_proposals(row.investor_id, actor)
+        without = Goal.objects.filter(account__investor_id=row.investor_id, portfolio__isnull=True, proposals__isnull=True)
+        _request_proposals([*taken_back, *without.order_by("pk")], actor)
     return row
 
 
-def _request_missing_proposals(investor_id: int, actor: Any) -> None:
-    for goal in Goal.objects.filter(account__investor_id=investor_id, portfolio__isnull=True, proposals__isnull=True).order_by("pk"):
+def _request_proposals(goals: Iterable[Goal], actor: Any) -> None:
+    for goal in goals:
         try:
             request_proposal(goal=goal, actor=actor)
         except Refused as refused:  # the level stands whether or not a proposal can be made today

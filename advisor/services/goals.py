@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.utils import timezone
@@ -48,7 +48,9 @@ def add_goal(*, investor: Investor, request: GoalRequest, key: UUID | None = Non
     """Write a goal, with an account if there is none yet; the same key returns the goal it made. Raises GoalError."""
     check_goal(request)
     Investor.objects.select_for_update().get(pk=investor.pk)
-    if key and (made := Goal.objects.filter(request_key=key, account__investor=investor).first()):
+    # One's own keys only: another person's, sent with one's own form, is just another key.
+    own_key = uuid5(key, str(investor.pk)) if key else None
+    if own_key and (made := Goal.objects.filter(request_key=own_key).first()):
         return made
     account = Account.objects.filter(investor=investor).order_by("pk").first() or Account.objects.create(investor=investor)
     goal = Goal.objects.create(
@@ -57,7 +59,7 @@ def add_goal(*, investor: Investor, request: GoalRequest, key: UUID | None = Non
         kind=request.kind,
         amount_minor=request.amount_minor,
         target_date=request.target_date,
-        request_key=key,
+        request_key=own_key,
     )
     GoalEvent.objects.create(goal=goal, kind="made", actor=actor)
     return goal
@@ -81,7 +83,9 @@ def change_goal(*, goal: Goal, request: GoalRequest, actor: Any = None) -> Goal:
 
 
 def _ask_about_the_new_amount(investor_id: int, amount_minor: int) -> None:
-    draft = Assessment.objects.filter(investor_id=investor_id, state=Assessment.State.DRAFT).exclude(amount_minor=amount_minor).first()
+    # The row's lock keeps an answer saved at the same moment from being lost.
+    drafts = Assessment.objects.select_for_update().filter(investor_id=investor_id, state=Assessment.State.DRAFT)
+    draft = drafts.exclude(amount_minor=amount_minor).first()
     if draft:
         about_amounts = {item.code for item in load_instrument(draft.instrument).items if item.names_amounts}
         draft.answers = {code: option for code, option in draft.answers.items() if code not in about_amounts}

@@ -12,7 +12,7 @@ from advisor import rules
 from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict, decide
 from advisor.models import Goal, Investor, Override, OverrideEvent
-from advisor.selectors.overrides import OverridePrice, latest_proposal, loss_limit, price_of, price_sha, rounded
+from advisor.selectors.overrides import OverridePrice, latest_proposal, loss_budget, loss_limit, price_of, price_sha, rounded
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from advisor.services.queue import open_task
 from portfolios.jurisdictions import jurisdiction
@@ -161,14 +161,14 @@ def withdraw_overrides_above(*, investor: Investor, actor: Any, why: str) -> int
     n_ended = 0
     for override in Override.objects.filter(goal__account__investor=investor, state=Override.State.ACTIVE).select_related("goal__account"):
         level = level_for_goal(investor, override.goal)
-        if level is None or _is_above(override, level):
+        if level is None or _is_above(override, level, loss_budget(investor.pk, level)):
             n_ended += _end(override.pk, Override.State.WITHDRAWN, actor, why)
     return n_ended
 
 
-def _is_above(override: Override, level: int) -> bool:
+def _is_above(override: Override, level: int, budget: float) -> bool:
     levels = jurisdiction().levels
-    if override.price["chosen"]["cvar"] > levels[level].cvar_budget + CVAR_SLACK:
+    if override.price["chosen"]["cvar"] > budget + CVAR_SLACK:
         return True
     funds = Fund.objects.filter(code__in=override.weights)
     return any(decide(level, fund.risk_grade, fund.asset_class, levels).verdict != Verdict.RECOMMEND for fund in funds)

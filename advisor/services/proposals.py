@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from advisor.errors import Refused
 from advisor.kernels.amounts import order_amounts
 from advisor.kernels.suitability import Verdict, decide
-from advisor.models import Assessment, Goal, Proposal, ProposalEvent
+from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent
 from advisor.selectors.suitability import level_for_goal
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios import selectors as portfolio_selectors
@@ -219,3 +219,20 @@ def _growth(solution: AdviceSolution) -> dict[str, Any] | None:
         "growth": [round(float(value), 5) for value in past.growth[kept]],
         "drawdown": [round(float(value), 5) for value in past.drawdown[kept]],
     }
+
+
+def supersede_proposals_above(*, investor: Investor, actor: Any, why: str) -> list[Goal]:
+    """Take back proposals above the level that are ready, or still worked out: their worker loses its claim and discards.
+
+    Returns their goals. Safe to repeat.
+    """
+    above = Proposal.objects.filter(goal__account__investor=investor, level__gt=investor.level)
+    open_ones = above.filter(state__in=(Proposal.State.READY, Proposal.State.WORKING))
+    goals = set()
+    for pk, goal_id in list(open_ones.order_by("pk").values_list("pk", "goal_id")):
+        unfinished = Proposal.objects.filter(pk=pk, status__in=(Job.Status.QUEUED, Job.Status.RUNNING))
+        unfinished.update(status=Job.Status.FAILED, claim=None, lease_until=None, error={"code": "level_lowered"})
+        if Proposal.objects.filter(pk=pk, state__in=(Proposal.State.READY, Proposal.State.WORKING)).update(state=Proposal.State.SUPERSEDED):
+            ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, actor=actor, why=why[:300])
+            goals.add(goal_id)
+    return list(Goal.objects.filter(pk__in=goals).select_related("account__investor").order_by("pk"))

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from advisor.selectors.book import REASONS, SORTS, BookQuery, book
 
@@ -28,7 +28,7 @@ def query_string(query: BookQuery, **changed: Any) -> str:
     return urlencode({key: value for key, value in parts.items() if value != unsaid[key]})
 
 
-@require_GET
+@require_safe
 def book_page(request: HttpRequest) -> HttpResponse:
     query = read_query(request.GET)
     shown = book(request.user, query)

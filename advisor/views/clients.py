@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from advisor import rules
 from advisor.errors import Refused
@@ -41,11 +41,12 @@ def show_client(request: HttpRequest, investor: Investor, level_form: Any = None
         "query_string": query_string(read_query(request.GET)),
         "level_form": level_form or LevelForm(),
         "withdraw_form": ReasonForm(auto_id=False),
+        "stay_at": client_address(request, investor.pk),  # the form's own address answers to posts only
     }
     return render(request, "advisor/site/client_page.html", context, status=status)
 
 
-@require_GET
+@require_safe
 def client(request: HttpRequest, pk: int) -> HttpResponse:
     return show_client(request, client_or_404(request, pk))
 

@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -39,7 +40,7 @@ def goal(request: HttpRequest, pk: int) -> HttpResponse:
 def proposal_new(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
     if not _may_ask(request, row):
-        return HttpResponse(status=403)
+        raise PermissionDenied
     try:
         made = services.request_proposal(goal=row, actor=request.user)
     except Refused as refusal:

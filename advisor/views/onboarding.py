@@ -4,10 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from advisor import services
@@ -51,11 +53,11 @@ def onboarding(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @own_page
 def consents(request: HttpRequest) -> HttpResponse:
+    if selectors.standing_of(request.user).has_terms:  # an old page sent again must not undo what was withdrawn since
+        return redirect("onboarding")
     form = ConsentsForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         services.give_consents(user=request.user, given=form.given, source="onboarding")
-        return redirect("onboarding")
-    if not form.is_bound and selectors.standing_of(request.user).has_terms:
         return redirect("onboarding")
     return render(request, "advisor/consents_page.html", {"form": form})
 
@@ -71,6 +73,9 @@ def goal(request: HttpRequest) -> HttpResponse:
     form = GoalForm(request.POST if request.method == "POST" else None, goal=changed)
     if not form.is_bound or not form.is_valid():
         return render(request, "advisor/goal_form_page.html", {"form": form, "is_first": not standing.has_level})
+    if form.cleaned_data["changes"] and changed is None:
+        messages.warning(request, _("This goal has a proposal already, so nothing was changed. You can add a further goal."))
+        return redirect("home")
     if changed:
         services.change_goal(goal=changed, request=form.request, actor=request.user)
         return redirect("onboarding")

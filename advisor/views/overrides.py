@@ -22,7 +22,7 @@ from advisor.views.book import query_string, read_query
 from advisor.views.clients import client_address
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def override(request: HttpRequest, pk: int) -> HttpResponse:
     rows = Goal.objects.visible_to(request.user).exclude(account__investor__user=request.user.pk)
     goal = get_object_or_404(rows.select_related("account__investor__user"), pk=pk)
@@ -30,7 +30,7 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and not may_act:
         raise PermissionDenied
     proposal = latest_proposal(goal)
-    if request.method == "GET" or proposal is None:
+    if request.method != "POST" or proposal is None:
         form = first_form(goal, proposal) if proposal else None
         return show_override(request, goal, proposal, {"form": form, "may_act": may_act})
     form = AllocationForm(AllocationForm.posted_codes(request.POST), request.POST)
@@ -126,12 +126,15 @@ def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     rows = Override.objects.visible_to(request.user).exclude(goal__account__investor__user=request.user.pk)
     found = get_object_or_404(rows.select_related("goal__account__investor"), pk=pk)
     form = ReasonForm(request.POST)
-    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    back = redirect(client_address(request, found.goal.account.investor_id, f"#goal-{found.goal_id}"))
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
+        return back
     try:
-        ended = withdraw_override(override=found, actor=request.user, reason=reason)
+        ended = withdraw_override(override=found, actor=request.user, reason=form.cleaned_data["reason"])
     except Refused as refused:
         messages.error(request, sentence(refused))
     else:
         said = _("The override is withdrawn; the proposal counts again.") if ended else _("That override was no longer in force.")
         messages.success(request, said)
-    return redirect(client_address(request, found.goal.account.investor_id, f"#goal-{found.goal_id}"))
+    return back

@@ -9,7 +9,7 @@ from django.utils import timezone
 from advisor import services
 from advisor.errors import Refused
 from advisor.models import Clearance, Goal, GoalEvent, Investor, Proposal, ProposalEvent
-from portfolios.models import Fund, LedgerEntry, Order, Portfolio
+from portfolios.models import Fund, LedgerEntry, Order, PoolFund, Portfolio
 from portfolios.selectors import portfolio_totals, positions
 from portfolios.services import confirm_orders
 from tests.advisor.advice_world import WEIGHTS, answer_with, ready_proposal, ready_to_ask, solution
@@ -89,9 +89,10 @@ def expire(investor):
         (lambda investor: make_assessment(investor), "assessed_again"),
         (lambda investor: Fund.objects.filter(code="IX1").update(risk_grade=4), "fund_not_suitable"),
         (lambda investor: Fund.objects.filter(code="BO2").update(is_open=False), "fund_not_suitable"),
+        (lambda investor: PoolFund.objects.filter(fund__code="BO2").delete(), "fund_not_suitable"),
         (lambda investor: Fund.objects.filter(code="BO2").update(last_nav_micro=None), "order_refused"),
     ],
-    ids=["expired", "fell", "horizon", "assessed again", "fund upgraded", "fund closed", "fund without NAV"],
+    ids=["expired", "fell", "horizon", "assessed again", "fund upgraded", "fund closed", "fund left the pool", "fund without NAV"],
 )
 def test_what_changed_since_refuses_it_whole_and_leaves_everything_as_it_was(people, proposal, change, code):
     change(people.anna_investor)
@@ -99,6 +100,16 @@ def test_what_changed_since_refuses_it_whole_and_leaves_everything_as_it_was(peo
         services.accept_proposal(proposal=proposal, actor=people.anna)
     assert nothing_was_written(proposal)
     assert Proposal.objects.get(pk=proposal.pk).state == "ready"
+
+
+def test_a_goal_near_its_date_takes_no_fund_regraded_above_its_own_ceiling(people, monkeypatch):
+    soon = timezone.localdate() + timedelta(days=200)
+    proposal = ready_proposal(monkeypatch, ready_to_ask(people.anna_investor, 5, target_date=soon), {"MM1": 0.5, "BO1": 0.5})
+    assert proposal.level == 2, "the person is C5, this goal C2"
+    Fund.objects.filter(code="BO1").update(risk_grade=3)
+    with pytest.raises(Refused, match="fund_not_suitable"):
+        services.accept_proposal(proposal=proposal, actor=people.anna)
+    assert nothing_was_written(proposal)
 
 
 def test_a_fund_that_closed_makes_room_for_a_new_proposal(people, goal, proposal, monkeypatch, client):

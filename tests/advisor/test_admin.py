@@ -119,3 +119,9 @@ def test_the_admins_own_login_form_takes_no_password(client, filled, who):
     answer = client.post(reverse("admin:login"), {"username": "adam@example.com", "password": "correct horse"})
     assert answer.status_code == (403 if who else 302)
     assert client.session.get("_auth_user_id") != str(filled.adam.pk)
+
+
+@pytest.mark.parametrize("query", ["password__startswith=md5", "password=x", "email=%00"])
+def test_nobody_searches_by_password_or_by_what_cannot_be_searched(client, filled, query):
+    client.force_login(filled.adam)
+    assert client.get(f"{reverse('admin:identity_user_changelist')}?{query}").status_code == 400

@@ -1,5 +1,7 @@
 """One client's page, the tasks done from it, and the level lowered from it."""
 
+import re
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection
@@ -281,3 +283,10 @@ def test_lowered_from_the_page(client, people, anna):
     page = client.get(address(anna)).content.decode()
     assert REASON.replace("'", "&#x27;") in page
     assert "C2" in page
+
+
+def test_the_language_changes_on_a_refused_form_without_losing_the_page(client, people, anna):
+    client.force_login(people.ada)
+    page = client.post(reverse("advisors:client_level", args=[anna.pk]), {}).content.decode()
+    there = re.search(r'name="next" value="([^"]*)"', page).group(1)
+    assert client.post(reverse("set_language"), {"language": "zh-hans", "next": there}, follow=True).status_code == 200

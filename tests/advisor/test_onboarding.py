@@ -190,7 +190,9 @@ def test_changing_an_answer_from_the_check_page_returns_to_it(answered, client):
         ({"answer": ["none", "consumer"]}, "more was sent"),
         ({"answer": "none", "reserve": "above-12"}, "more was sent"),
         ({"answer": "none", "score": "1"}, "more was sent"),
-        ({"answer": "none", "shown_at": "yesterday"}, ""),
+        ({"answer": "none", "shown_at": "yesterday"}, "takes one answer to one question"),
+        ({"answer": "none", "shown_at": "9" * 5000}, "takes one answer to one question"),
+        ({"answer": "none", "amount_minor": "\x00"}, "takes one answer to one question"),
     ],
 )
 def test_a_wrong_answer_changes_nothing(answered, client, sent, sentence):
@@ -249,6 +251,41 @@ def test_another_goal_uses_the_level_and_is_made_once(answered, client):
     assert Goal.objects.count() == 2
     assert first.url == second.url == reverse("proposal", args=[Proposal.objects.order_by("-pk").first().pk])
     assert Assessment.objects.count() == 1
+
+
+def test_an_old_page_of_agreements_does_not_give_a_withdrawn_consent_again(agreed, client):
+    client.post(reverse("preferences"), {"switch": "marketing", "is_on": "0"})
+    client.post(reverse("onboarding_consents"), {"terms": "on", "marketing": "on"})
+    assert not Consent.objects.filter(purpose="marketing").latest("pk").is_given
+
+
+def test_an_answer_about_another_amount_is_asked_again(ready, client):
+    address = reverse("onboarding_question", args=["loss"])
+    shown = str(client.get(address).context["page"].amount_minor)
+    client.post(reverse("onboarding_goal"), goal_data(amount="1000000"))
+    response = client.post(address, {"answer": "up-to-20", "amount_minor": shown})
+    assert response.status_code == 200 and "The amount of your goal has changed" in response.content.decode()
+    assert Assessment.objects.get().answers == {}
+    assert 'name="amount_minor" value="100000000"' in response.content.decode()
+    assert client.post(address, {"answer": "up-to-20", "amount_minor": "100000000"}).status_code == 302
+
+
+def test_an_old_page_that_changes_a_goal_makes_no_second_one(answered, client):
+    shown = client.get(reverse("onboarding_goal")).context["form"]["changes"].value()
+    client.post(reverse("onboarding_check"))
+    response = client.post(reverse("onboarding_goal"), goal_data(name="Another", changes=shown), follow=True)
+    assert "nothing was changed" in response.content.decode()
+    assert [goal.name for goal in Goal.objects.all()] == ["A quiet old age"]
+
+
+def test_a_form_key_of_somebody_elses_goal_is_just_another_key(answered, client):
+    client.post(reverse("onboarding_check"))
+    key = str(client.get(reverse("onboarding_goal")).context["form"]["key"].value())
+    client.post(reverse("onboarding_goal"), goal_data(key=key))
+    client.force_login(User.objects.create_user(email="other@example.com", password="correct horse", language="en"))
+    client.post(reverse("onboarding_consents"), {"terms": "on"})
+    assert client.post(reverse("onboarding_goal"), goal_data(key=key)).url == reverse("onboarding")
+    assert Goal.objects.filter(account__investor__user__email="other@example.com").count() == 1
 
 
 def test_after_a_year_the_questions_come_again_and_the_old_answers_stay(answered, client):

@@ -9,10 +9,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from advisor.errors import Refused
-from advisor.models import Override, OverrideEvent, Task
-from advisor.services import expire_overrides, make_override, withdraw_override
+from advisor.models import Assessment, Override, OverrideEvent, Task
+from advisor.services import (
+    check_override,
+    complete_assessment,
+    expire_overrides,
+    make_override,
+    start_assessment,
+    withdraw_override,
+)
 from portfolios.models import Fund
-from tests.advisor.site_world import CHOSEN, REASON, give_level, make_goal, make_market, make_proposal, shown_sha, tomorrow
+from tests.advisor.site_world import CHOSEN, REASON, give_level, make_assessment, make_goal, make_market, make_proposal, shown_sha, tomorrow
+from tests.advisor.test_onboarding import ANSWERS
 
 
 @pytest.fixture
@@ -361,6 +369,42 @@ def test_withdrawn_from_the_page(client, people, goal, proposal):
     made.refresh_from_db()
     assert made.state == "withdrawn"
     assert made.events.count() == 2
+
+
+def test_a_reason_too_long_to_withdraw_is_said_as_that(client, people, goal, proposal):
+    made = save(people, goal, proposal)
+    client.force_login(people.ada)
+    page = client.post(reverse("advisors:override_withdraw", args=[made.pk]), {"reason": "x" * 600}, follow=True).content.decode()
+    assert "at most 500 characters" in page and "at least" not in page.split("<main")[1].split("<h1")[0]
+    made.refresh_from_db()
+    assert made.state == "active"
+
+
+def test_a_fund_code_that_no_database_can_look_for_is_left_out(client, people, goal, proposal):
+    client.force_login(people.ada)
+    address = reverse("advisors:override", args=[goal.pk])
+    assert client.post(address, {"weight_A\x00": "100", "step": "preview"}).status_code == 422
+
+
+def test_an_allocation_stays_within_the_loss_stated_since_its_proposal(people, goal, proposal):
+    price = save(people, goal, proposal).price["chosen"]["cvar"]
+    Override.objects.all().delete()
+    assessment = make_assessment(people.anna_investor, 3)
+    Assessment.objects.filter(pk=assessment.pk).update(stated_loss=price - 0.001)
+    with pytest.raises(Refused, match="above_budget"):
+        check_override(goal=goal, weights=CHOSEN)
+
+
+def test_a_questionnaire_that_lowers_the_level_takes_back_what_is_above_it(people, goal, proposal):
+    made = save(people, goal, proposal)
+    assert Fund.objects.filter(code__in=made.weights, risk_grade=3).exists()
+    draft = start_assessment(investor=people.anna_investor, amount_minor=goal.amount_minor)
+    Assessment.objects.filter(pk=draft.pk).update(answers=ANSWERS | {"loss": "up-to-5"})
+    assert complete_assessment(assessment=draft, actor=people.anna).level == 2
+    made.refresh_from_db()
+    proposal.refresh_from_db()
+    assert (made.state, proposal.state) == ("withdrawn", "superseded")
+    assert goal.proposals.filter(level=2, state="working").count() == 1, "a proposal of the new level is asked for"
 
 
 def test_an_override_in_force_is_named_on_the_page(client, people, goal, proposal):

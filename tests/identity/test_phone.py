@@ -19,7 +19,21 @@ def test_numbers_are_kept_in_one_form(typed, kept):
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "1380013800", "138001380000", "12800138000", "+8612345678901", "61234567", "+0123456789", "abc", "138x0138000", "+86"]
+    "typed",
+    [
+        "",
+        "1380013800",
+        "138001380000",
+        "12800138000",
+        "+8612345678901",
+        "61234567",
+        "+0123456789",
+        "abc",
+        "138x0138000",
+        "+86",
+        "138٠٠١٣٨٠٠٠",
+        "+852٦١٢٣٤٥٦٧",
+    ],
 )
 def test_what_is_no_mobile_number_is_refused_with_an_example(typed):
     with pytest.raises(ValidationError, match=r"138 0013 8000|手机"):

@@ -287,3 +287,26 @@ def test_a_licensed_deployment_shows_none(client, settings):
 
 def test_the_settings_pass_the_checks_that_stop_a_start():
     call_command("check")
+
+
+def owner(phone=None, email=None):
+    user = User.objects.create_user(phone=phone, email=email, phone_verified=bool(phone))
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user
+
+
+def test_two_people_who_sign_in_by_number_each_take_their_address_away(client):
+    for number in ("+8613800138001", "+8613800138002"):
+        user = owner(number, f"{number[-1]}@example.com")
+        client.force_login(user)
+        assert client.post(reverse("account_email"), {"action_remove": "", "email": user.email}).status_code == 302
+        user.refresh_from_db()
+        assert (user.email, user.phone) == (None, number)
+
+
+def test_nobody_takes_away_the_only_thing_they_sign_in_with(client):
+    user = owner(email="only@example.com")
+    client.force_login(user)
+    client.post(reverse("account_email"), {"action_remove": "", "email": user.email})
+    user.refresh_from_db()
+    assert user.email == "only@example.com" and EmailAddress.objects.filter(user=user).exists()
