@@ -5,14 +5,19 @@ its worker down with it. Here every file is written aside and renamed into place
 nothing. A message's name begins with the nanosecond of sending, which makes the queue first in, first out.
 """
 
+import logging
 import time
 import uuid
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from kombu.exceptions import ChannelError
 from kombu.transport import filesystem
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
+
+log = logging.getLogger(__name__)
 
 
 def write_whole(target: Path, payload: Any) -> None:
@@ -22,6 +27,21 @@ def write_whole(target: Path, payload: Any) -> None:
 
 
 class Channel(filesystem.Channel):
+    def _get(self, queue: str) -> Any:  # type: ignore[override]
+        """The next message, or none while the folder cannot be read: a worker outlives its broker, and a message lost.
+
+        Any other error here ends the worker for good, and with it everything that was started together.
+        """
+        try:
+            return super()._get(queue)
+        except (OSError, ValueError, ChannelError) as error:
+            if time.monotonic() - Channel._complained_at > 60:
+                Channel._complained_at = time.monotonic()
+                log.warning("no message could be read: %s", error)
+            raise Empty from error
+
+    _complained_at = -60.0
+
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
         write_whole(Path(self.data_folder_out) / name, payload)

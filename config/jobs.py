@@ -83,7 +83,7 @@ def fail_job(model: type[Job], pk: int, token: uuid.UUID, error: dict[str, Any])
 
 def ring(task: Task | Signature, *args: Any) -> None:
     """Send a task after the commit. A broker that is down is logged, never raised: the sweeper rings again."""
-    transaction.on_commit(lambda: _publish(task, args), robust=True)
+    transaction.on_commit(lambda: publish(task, *args), robust=True)
 
 
 def ring_by_name(name: str, *args: Any, queue: str) -> None:
@@ -91,17 +91,19 @@ def ring_by_name(name: str, *args: Any, queue: str) -> None:
     ring(current_app.signature(name, queue=queue), *args)
 
 
-def _publish(task: Task | Signature, args: tuple[Any, ...]) -> None:
+def publish(task: Task | Signature, *args: Any) -> bool:
+    """Send a task now; False, and a line in the log, when the broker did not take it."""
     began = time.monotonic()
     for attempt in range(1, PUBLISH_TRIES + 1):
         try:
             task.apply_async(args, retry=False)
-            return
+            return True
         except Exception as error:  # every transport raises its own kind
             name = task.task if isinstance(task, Signature) else task.name
             log.warning("could not ring %s%r (try %d of %d): %s", name, args, attempt, PUBLISH_TRIES, error)
         if time.monotonic() - began > PUBLISH_PATIENCE_SECONDS:  # a broker that does not answer: the page goes on
-            return
+            break
+    return False
 
 
 def sweep(model: type[Job], task: Task) -> int:

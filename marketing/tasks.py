@@ -3,8 +3,9 @@
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 
-from config.jobs import only_one, ring, sweep
+from config.jobs import only_one, publish, sweep
 from marketing import services
 from marketing.models import Campaign, RecommenderRun
 
@@ -51,8 +52,13 @@ def send_batch_task(campaign_id: int) -> None:
 def ring_sender(campaign_id: int) -> None:
     """Ring for a sender unless one was rung for and has not begun: each sender rings for the next, so that every
     message too many would go on to the campaign's end, and what a person waits for would stand behind all of them."""
-    if cache.add(_rung(campaign_id), "1", timeout=settings.DELIVERY_LEASE_SECONDS):
-        ring(send_batch_task, campaign_id)
+    transaction.on_commit(lambda: _publish_sender(campaign_id), robust=True)
+
+
+def _publish_sender(campaign_id: int) -> None:
+    is_first = cache.add(_rung(campaign_id), "1", timeout=settings.DELIVERY_LEASE_SECONDS)
+    if is_first and not publish(send_batch_task, campaign_id):
+        cache.delete(_rung(campaign_id))
 
 
 def _rung(campaign_id: int) -> str:

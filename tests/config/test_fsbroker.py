@@ -56,3 +56,16 @@ def test_binding_twice_keeps_one_entry(connection):
         Queue("bulk", routing_key="bulk", exchange=None, channel=channel).declare()
         channel._queue_bind("direct", "bulk", "", "bulk")
     assert len(channel.get_table("direct")) == 1
+
+
+def test_a_message_that_cannot_be_read_and_a_folder_that_is_gone_are_only_an_empty_queue(connection, tmp_path):
+    queue = connection.SimpleQueue("now")
+    (tmp_path / "queue" / "00000000000000000000_x.now.msg").write_text("{half")
+    queue.put("whole")
+    assert queue.get(timeout=1).payload == "whole"
+    (tmp_path / "queue").rename(tmp_path / "away")
+    with pytest.raises(queue.Empty):
+        queue.get(timeout=0.2)
+    (tmp_path / "away").rename(tmp_path / "queue")
+    queue.put("again")
+    assert queue.get(timeout=1).payload == "again"

@@ -363,7 +363,8 @@ def test_the_log_of_a_refusal_names_no_address(monkeypatch, caplog):
     assert "SMTPRecipientsRefused" in caplog.text and "@example.com" not in caplog.text
 
 
-def test_sweeps_while_a_sender_is_at_it_do_not_multiply_the_senders(monkeypatch, django_capture_on_commit_callbacks):
+@pytest.mark.django_db(transaction=True)
+def test_sweeps_while_a_sender_is_at_it_do_not_multiply_the_senders(monkeypatch):
     """Every sender rings for the next: one message too many a sweep would fill the queue that people wait behind."""
     from marketing import tasks
     from marketing.services import sending
@@ -372,7 +373,7 @@ def test_sweeps_while_a_sender_is_at_it_do_not_multiply_the_senders(monkeypatch,
     crowd(20)
     campaign = launched(channels=["inbox"])
     queue: list[int] = []
-    monkeypatch.setattr(tasks, "ring", lambda task, pk: queue.append(pk))
+    monkeypatch.setattr(tasks, "publish", lambda task, pk: queue.append(pk) or True)
     longest = 0
     tasks.ring_sender(campaign.pk)
     while queue:  # one worker, first in, first out; a sweep between any two batches
@@ -381,6 +382,17 @@ def test_sweeps_while_a_sender_is_at_it_do_not_multiply_the_senders(monkeypatch,
         tasks.sweep_task()
     assert Campaign.objects.get().state == "finished"
     assert longest == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_that_could_not_be_rung_for_is_rung_for_again(monkeypatch):
+    from marketing import tasks
+
+    taken = [False, True]
+    monkeypatch.setattr(tasks, "publish", lambda task, pk: taken.pop(0))
+    for _ in range(3):
+        tasks.ring_sender(7)
+    assert taken == []
 
 
 @pytest.mark.django_db(transaction=True)
