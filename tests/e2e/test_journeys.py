@@ -216,3 +216,16 @@ def test_one_tap_changes_the_language_and_stays(visit):
     assert visitor.page.locator("html").get_attribute("lang").lower().startswith("zh")
     visitor.go("/accounts/login/")
     assert visitor.page.locator("html").get_attribute("lang").lower().startswith("zh")
+
+
+def test_a_suggestion_with_its_reason_arrives_on_the_home(visit):
+    visitor = visit()
+    visitor.sign_in(f"investor@{DOMAIN}")
+    suggestion = visitor.page.locator("main section[aria-labelledby^='suggestion-']")
+    for _ in range(60):  # the first training is under way in the bulk worker
+        visitor.go("/")
+        visitor.page.wait_for_timeout(1000)
+        if suggestion.count():
+            break
+    assert suggestion.count() == 1, "at most one suggestion a visit"
+    assert re.search(r"which you (bought|looked at)|fits your level", suggestion.inner_text())
