@@ -20,6 +20,7 @@ from portfolios.services.history import StoreCount, store_counted
 
 _FUNDS_A_BATCH = 12
 _ISSUES_A_BATCH = 1_000
+_NAME_LENGTH = 120  # of the column: PostgreSQL refuses what is longer, SQLite does not
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ def import_nav(*, request: ImportRequest) -> ImportReport:
         raise DataError("unknown_source", source=request.source)
     # pandas takes a second to import: only an import pays for it.
     from portfolios.sources.csv import read_prices
-    from portfolios.sources.frame import check, histories, with_total_return
+    from portfolios.sources.frame import check, histories, marked, with_total_return
 
     frame = read_prices(request.prices)
     n_rows = len(frame)
     if request.total_return is not None:
-        frame = with_total_return(frame, check(read_prices(request.total_return), request.today).good)
+        frame = with_total_return(frame, marked(read_prices(request.total_return), request.today))
     described = _descriptions(request)
     checked = check(frame, request.today)
     counted, notes, n_funds = StoreCount(), [], 0
@@ -160,14 +161,14 @@ def _descriptions(request: ImportRequest) -> dict[str, _Described]:
     described = {}
     if request.descriptions is not None:
         for code, name, text in read_descriptions(request.descriptions):
-            described[code] = _Described(name_en=name, text=text)
+            described[code] = _Described(name_en=name[:_NAME_LENGTH], text=text)
     if request.funds is not None:
         rules = jurisdiction()
         for row in read_funds(request.funds):
             if row.category not in rules.categories:
                 raise DataError("unknown_category", fund=row.code, category=row.category)
             words = described.setdefault(row.code, _Described())
-            words.name_zh, words.name_en = row.name_zh or words.name_zh, row.name_en or words.name_en
+            words.name_zh, words.name_en = row.name_zh[:_NAME_LENGTH] or words.name_zh, row.name_en[:_NAME_LENGTH] or words.name_en
             words.category, words.grade = row.category, row.grade
     return described
 

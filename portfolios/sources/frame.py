@@ -42,8 +42,8 @@ class Checked:
     last_subscription: dict[str, bool]  # fund -> open for purchase, where the source says so
 
 
-def check(frame: pd.DataFrame, today: date) -> Checked:
-    """Mark what no history may hold; a fund with one bad row is refused whole, its other rows counted in `refused`."""
+def marked(frame: pd.DataFrame, today: date) -> pd.DataFrame:
+    """The rows by fund and date, each with its first problem."""
     frame = frame.sort_values(["fund", "date", "line"], kind="stable", ignore_index=True)
     _mark(frame, frame["fund"].str.len() == 0, "fund_missing")
     _mark(frame, frame["fund"].str.len() > MAX_CODE_LENGTH, "code_too_long")
@@ -57,6 +57,12 @@ def check(frame: pd.DataFrame, today: date) -> Checked:
     _mark(frame, (frame["split"] < _MIN_NAV) | (frame["split"] > _MAX_NAV), "distribution_unclear")
     _mark(frame, frame["date"] > today.toordinal(), "date_in_future")
     _mark(frame, frame.duplicated(["fund", "date"], keep="first"), "duplicate_date")
+    return frame
+
+
+def check(frame: pd.DataFrame, today: date) -> Checked:
+    """Sort out what no history may hold; a fund with one bad row is refused whole, its other rows counted in `refused`."""
+    frame = marked(frame, today)
     bad = frame[frame["problem"] != ""]
     issues = [RowIssue(int(line), str(fund), str(code)) for line, fund, code in zip(bad["line"], bad["fund"], bad["problem"], strict=True)]
     fatal = set(bad.loc[~bad["problem"].isin(HARMLESS), "fund"])
@@ -74,10 +80,9 @@ def check(frame: pd.DataFrame, today: date) -> Checked:
 
 
 def with_total_return(frame: pd.DataFrame, indices: pd.DataFrame) -> pd.DataFrame:
-    """Take the total return of funds from a second frame, whose NAV is the index; a day it lacks is the row's problem."""
-    joined = frame.drop(columns="total_return").merge(
-        indices[["fund", "date", "nav"]].rename(columns={"nav": "total_return"}), on=["fund", "date"], how="left"
-    )
+    """Take the total return of funds from a second, marked frame, whose NAV is the index; a day without a good one is the row's problem."""
+    good = indices.loc[indices["problem"] == "", ["fund", "date", "nav"]]
+    joined = frame.drop(columns="total_return").merge(good.rename(columns={"nav": "total_return"}), on=["fund", "date"], how="left")
     covered = joined["fund"].isin(set(indices["fund"]))
     _mark(joined, covered & joined["total_return"].isna() & joined["nav"].notna(), "total_return_missing")
     return joined[COLUMNS]

@@ -49,7 +49,11 @@ def read_funds(path: Path) -> list[FundRow]:
 
 def read_grades(path: Path) -> list[FundRow]:
     """Rows of a table fund,grade[,class], with or without those headers; grades as 1 to 5 or R1 to R5."""
-    lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(whole_text(path))) if any(line)]
+    reader = csv.reader(io.StringIO(whole_text(path)))
+    try:
+        lines = [[cell.strip() for cell in line] for line in reader if any(line)]
+    except csv.Error as error:
+        raise DataError("line_has_too_many_fields", file=path.name, line=reader.line_num) from error
     if lines and len(lines[0]) > 1 and lines[0][0].lower() in HEADERS["fund"] and not _GRADE.fullmatch(lines[0][1]):
         lines = lines[1:]
     if not lines:

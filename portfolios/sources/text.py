@@ -120,6 +120,8 @@ def _encoding(path: Path) -> str:
                     return "utf-16"
                 raw.seek(0)
                 while block := raw.read(1 << 20):
+                    if b"\x00" in block:
+                        raise DataError("file_is_not_text", file=path.name)
                     decoder.decode(block)
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:

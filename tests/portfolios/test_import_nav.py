@@ -233,6 +233,24 @@ def test_a_day_the_total_return_file_lacks_refuses_the_fund(tmp_path):
     assert history("IEF").total_return[1] / history("IEF").total_return[0] == 3.0
 
 
+def test_a_wrong_row_of_the_total_return_file_is_not_made_good_by_the_price(tmp_path):
+    prices = write(tmp_path, "date,SPY,IEF\n2020-01-02,1,1\n2020-01-03,2,2\n")
+    index = write(tmp_path, "date,SPY,IEF\n2020-01-02,10,10\n2020-01-03,ten,30\n", "index.csv")
+    report = run(prices, total_return=index)
+    assert report.issues == [(3, "SPY", "total_return_missing")]
+    assert list(Fund.objects.values_list("code", flat=True)) == ["IEF"]
+
+
+def test_names_longer_than_their_column_are_cut(tmp_path):
+    prices = write(tmp_path, "date,A,B\n2020-01-02,1,1\n")
+    funds = write(tmp_path, f"code,name_zh,name_en,category\nA,{'长' * 130},{'x' * 130},bond\n", "funds.csv")
+    run(prices, funds=funds, descriptions=write(tmp_path, f"ticker,name\nB,{'y' * 130}\n", "words.csv"))
+    assert {len(name) for name in Fund.objects.values_list("name_en", flat=True)} == {120}
+    before = stored()
+    run(prices, funds=funds)
+    assert stored() == before
+
+
 def zipped() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -256,6 +274,7 @@ WHOLE_FILES = [
     (b"date,SPY\n2020-01-02,1,234.5\n2020-01-03,1,235.5\n", "Line 2 of prices.csv has more fields"),
     (b'date,SPY\n2020-01-02,1\n2020-01-03,"1\n2020-01-06,1\n', "Line 3 of prices.csv has more fields"),
     (b"fund,date,nav\nA,2020-01-02,\x00\x00\x01", "not a text file"),
+    (b"fund,date,nav\n" + b"A,2020-01-02,1\n" * 400 + b"B\x00,2020-01-02,1\n", "not a text file"),
     (b"fund,date,nav\nA,2020-01-02,\xff\xff\x80", "not a text file"),
 ]
 

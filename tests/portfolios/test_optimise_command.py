@@ -105,6 +105,8 @@ def test_a_budget_that_binds_is_kept_exactly(prices, capsys, tmp_path):
         ("CALM,R1,crypto\n", "no asset class “crypto”"),
         ("CALM,R1\nCALM,R2\n", "stands twice"),
         ("fund,grade\n", "no rows"),
+        ('fund,grade\n"CALM,R1\n' + "MIX,R3\n" * 20_000, "a quotation mark that is not closed"),
+        ("fund,grade\nCA\x00LM,R1\n", "not a text file"),
     ],
 )
 def test_wrong_grades_are_refused_in_one_sentence(prices, tmp_path, text, sentence):
