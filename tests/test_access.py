@@ -99,7 +99,7 @@ def annas(people):
 THING = {
     "advisors:client": "client", "advisors:client_level": "client", "advisors:task_done": "task", "advisors:override": "goal",
     "advisors:override_withdraw": "override", "message": "message", "unsubscribe": "token", "segment": "segment",
-    "fund": "fund", "goal": "goal",
+    "fund": "fund", "goal": "goal", "proposal_new": "goal",
 }  # fmt: skip
 
 
