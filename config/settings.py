@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.errors.MethodNotAllowedMiddleware",
     "identity.middleware.SecondFactorMiddleware",
     "marketing.middleware.PageViewMiddleware",
 ]

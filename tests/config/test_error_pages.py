@@ -44,3 +44,12 @@ def test_no_number_in_an_address_is_too_large_to_be_not_found(people, client, nu
     for who, paths in {"anna": ("goals", "proposals"), "ada": ("advisors/clients", "goals", "proposals")}.items():
         client.force_login(getattr(people, who))
         assert {client.get(f"/{path}/{number}/").status_code for path in paths} == {404}
+
+
+def test_signing_in_in_the_middle_of_a_form_does_not_end_on_an_empty_page(people, client):
+    client.cookies["django_language"] = "en"
+    there = reverse("proposal_new", args=[1])
+    back = client.post(there).url
+    page = client.post(back, {"login": "anna@example.com", "password": "correct horse"}, follow=True)
+    assert (page.redirect_chain[-1][0], page.status_code) == (there, 405)
+    assert "nothing was changed" in page.content.decode() and page.headers["Allow"] == "POST"
