@@ -69,7 +69,9 @@ class SegmentForm(forms.Form):
 
 class CampaignForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name, for yourself"), max_length=80)
-    segment = forms.ModelChoiceField(label=gettext_lazy("To whom"), queryset=Segment.objects.none())
+    segment = forms.ModelChoiceField(
+        label=gettext_lazy("To whom"), queryset=Segment.objects.none(), empty_label=gettext_lazy("Choose a segment")
+    )
     channels = forms.MultipleChoiceField(
         label=gettext_lazy("By which channels"), choices=list(CHANNELS.items()), widget=forms.CheckboxSelectMultiple
     )

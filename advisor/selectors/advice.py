@@ -177,17 +177,23 @@ def _proposed_funds(result: dict[str, Any], *, with_method: bool) -> list[Propos
 
 def _why(why: dict[str, Any], weight: float, *, with_method: bool) -> str:
     """Why a fund is held. What it is expected to earn is a forecast, and is said only where forecasts may be shown."""
-    share = why.get("risk_share", 0.0)
-    risk = _("%(weight)s of the money and %(share)s of the risk.") % {"weight": percent(weight, 0), "share": percent(max(share, 0.0), 0)}
+    share = max(why.get("risk_share", 0.0), 0.0)
+    said = {"weight": percent(weight, 0), "share": percent(share, 0)}
+    if round(share, 2) > 0:
+        risk = _("%(weight)s of your money goes here, and %(share)s of the risk comes from here.") % said
+    else:
+        risk = _("%(weight)s of your money goes here, and it adds next to nothing to the risk.") % said
     if not with_method:
         return risk
     reasons = {
-        "grows": _("Held for growth: we expect more of it than of the whole, and it carries more risk than its weight."),
-        "grows_calmly": _("Held for growth: we expect more of it than of the whole, with less risk than its weight."),
-        "steadies": _("Held to steady the whole: it carries less risk than its weight."),
-        "spreads": _("Held to spread the risk: it moves differently from the rest."),
+        "grows": _("Here to grow: we expect it to earn more than the mix as a whole, and it brings a larger part of the risk in return."),
+        "grows_calmly": _(
+            "Here to grow: we expect it to earn more than the mix as a whole, and it still brings less risk than its size suggests."
+        ),
+        "steadies": _("Here to keep the mix calm: it brings less risk than its size suggests."),
+        "spreads": _("Here so that not everything hangs on the same markets: its risk is of another kind."),
     }
-    cap = _("It stands at the most one fund may take, %(cap)s.") % {"cap": percent(why["cap"], 0)} if why.get("at_cap") else ""
+    cap = _("No single fund may take more than %(cap)s.") % {"cap": percent(why["cap"], 0)} if why.get("at_cap") else ""
     return " ".join(part for part in (reasons.get(why.get("code", ""), ""), risk, cap) if part)
 
 

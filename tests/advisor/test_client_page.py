@@ -81,7 +81,7 @@ def test_changes_are_posts(client, people, anna):
 
 def test_a_client_about_whom_nothing_is_known_yet(client, people):
     page = page_of(client, people.ada, people.anna_investor)
-    for said in ("no risk level yet", "has not been completed yet", "No goal has been named yet", "Nothing to do for this client"):
+    for said in ("No risk level yet", "has not been completed yet", "No goal has been named yet", "Nothing to do for this client"):
         assert said in page
 
 
@@ -103,8 +103,8 @@ def test_level_evidence_and_holdings(client, people, anna):
         "you can bear to lose 20 %",
         "at most C3",
         "Fund MM1",
-        "100.0 %",
-        "40.0 %",
+        "100.0\u00a0%",
+        "40.0\u00a0%",
         "¥123",
     ):
         assert said in page, said
@@ -115,7 +115,7 @@ def test_level_evidence_and_holdings(client, people, anna):
     assert "<script>" not in page
 
 
-@pytest.mark.parametrize(("days", "said"), [(-1, "risk level has expired"), (10, "risk level expires soon")])
+@pytest.mark.parametrize(("days", "said"), [(-1, "Risk level has expired"), (10, "Risk level expires soon")])
 def test_flags_of_the_level(client, people, anna, days, said):
     give_level(anna, days=days)
     assert said in page_of(client, people.ada, anna)

@@ -154,7 +154,7 @@ def test_the_fund_page_shows_history_with_its_risk_beside_it(client, funds, anna
     assert history.periods[0].total_return == pytest.approx(1.0002**366 - 1, abs=1e-5)  # the last year holds a 29 February
     assert all(period.volatility >= 0 and period.max_drawdown <= 0 for period in history.periods)
     assert "Simulated" in response.text and "Past results" in response.text
-    assert "1.50 %" in response.text and "180 days or longer" in response.text
+    assert "1.50\u00a0%" in response.text and "180 days or longer" in response.text
 
 
 def test_a_fund_younger_than_a_year_shows_no_history(client, funds, anna):

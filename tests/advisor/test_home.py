@@ -162,7 +162,7 @@ def test_a_goal_is_seen_by_its_investor_and_their_advisors_only(people, client, 
 def test_a_goals_page_shows_holdings_orders_and_proposals(people, client, invested):
     client.force_login(people.anna)
     page = read(client, reverse("goal", args=[invested.pk]))
-    for words in ("Holdings", "Fund BO1", "Orders", "confirmed", "Proposals", "accepted", "on paper"):
+    for words in ("Holdings", "Fund BO1", "Orders", "Confirmed", "Proposals", "Accepted", "on paper"):
         assert words in page
     shown = goal_page(invested)
     assert {share.code: round(share.target, 2) for share in shown.shares} == {"money_market": 0.4, "bond": 0.5, "equity": 0.1}

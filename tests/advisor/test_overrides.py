@@ -293,12 +293,12 @@ def test_saving_without_a_preview_shows_the_price_and_saves_nothing(client, peop
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        (CHOSEN | {"MM1": 0.3}, "add up to 90.00 %"),
+        (CHOSEN | {"MM1": 0.3}, "add up to 90.00\u00a0%"),
         ({"MM1": 0.4, "BO1": 0.2, "BO2": 0.2, "EQ1": 0.2}, "Fund EQ1 (EQ1) is graded R4"),
         ({"MM1": 0.4, "BO1": 0.2, "BO2": 0.2, "NOPE": 0.2}, "There is no fund with the code NOPE."),
         ({"MM1": 0.4, "BO1": 0.2, "BO2": 0.2, "BO5": 0.2}, "is closed for purchase"),
-        ({"MM1": 0.4, "BO1": 0.3, "BO2": 0.2, "BO3": 0.1}, "would have 30.00 %; one fund may have at most 20.00 %"),
-        ({"MM1": 0.4, "IX1": 0.2, "IX2": 0.2, "IX3": 0.2}, "this goal, at level C3, bears 12.00 %"),
+        ({"MM1": 0.4, "BO1": 0.3, "BO2": 0.2, "BO3": 0.1}, "would have 30.00\u00a0%; one fund may have at most 20.00\u00a0%"),
+        ({"MM1": 0.4, "IX1": 0.2, "IX2": 0.2, "IX3": 0.2}, "this goal, at level C3, bears 12.00\u00a0%"),
     ],
 )
 def test_each_refusal_is_a_sentence(client, people, goal, proposal, weights, said):

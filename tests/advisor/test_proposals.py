@@ -169,8 +169,8 @@ def test_a_limit_that_cannot_be_kept_is_named(goal, monkeypatch, client):
     client.force_login(goal.account.investor.user)
     page = client.get(reverse("proposal", args=[proposal.pk]), headers={"accept-language": "en"}).content.decode()
     assert "No portfolio keeps all the limits" in page
-    assert "2.00 %" in page
-    assert "3.40 %" in page
+    assert "2.00\u00a0%" in page
+    assert "3.40\u00a0%" in page
 
 
 @pytest.mark.parametrize("code", ["EQ1", "MM5"], ids=["above the level", "closed"])
@@ -279,7 +279,7 @@ FORECASTS = [
     'data-figure="growth"',
     "How we chose",
     "we expect",
-    "3.1 %",
+    "3.1\u00a0%",
 ]
 
 
