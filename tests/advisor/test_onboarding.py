@@ -227,6 +227,19 @@ def test_sending_the_answers_twice_makes_one_level_and_one_proposal(answered, cl
     assert LevelChange.objects.count() == Proposal.objects.count() == Assessment.objects.count() == 1
 
 
+def test_the_slower_of_two_clicks_is_led_to_the_result_too(answered, client, monkeypatch):
+    """It has read that there is no level yet; then the other one completes, and it finds no draft."""
+    from advisor.views import onboarding
+
+    before = onboarding.selectors.standing_of(answered)
+    client.post(reverse("onboarding_check"))
+    standings = iter([before])
+    now = onboarding.selectors.standing_of
+    monkeypatch.setattr(onboarding.selectors, "standing_of", lambda user: next(standings, None) or now(user))
+    assert client.post(reverse("onboarding_check")).url == reverse("onboarding_result")
+    assert LevelChange.objects.count() == 1
+
+
 def test_a_replayed_answer_after_the_end_changes_nothing(answered, client):
     client.post(reverse("onboarding_check"))
     before = Assessment.objects.values().get()
