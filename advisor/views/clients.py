@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from advisor import rules
 from advisor.errors import Refused
+from advisor.forms.overrides import LevelForm, ReasonForm, sentence
 from advisor.models import Investor, Task
-from advisor.override_forms import LevelForm, ReasonForm, sentence
 from advisor.selectors.clients import client_page, clients_with_people
 from advisor.services import close_task, lower_level
 from advisor.views.book import query_string, read_query

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from advisor import services
 from advisor.errors import Refused
-from advisor.forms import ConsentsForm, GoalForm, QuestionForm
+from advisor.forms.onboarding import ConsentsForm, GoalForm, QuestionForm
 from advisor.kernels.risk_profile import AnswerError
 from advisor.models import Assessment, Goal
 from advisor.selectors import assessments as selectors

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from advisor import rules
 from advisor.errors import Refused
+from advisor.forms.overrides import MAX_FUNDS, AllocationForm, ReasonForm, hundredths, sentence, share_out
 from advisor.models import Goal, Override, Proposal
-from advisor.override_forms import MAX_FUNDS, AllocationForm, ReasonForm, hundredths, sentence, share_out
 from advisor.selectors.overrides import active_overrides, allocation_rows, latest_proposal, offered_funds, price_sha
 from advisor.selectors.suitability import level_for_goal
 from advisor.services import check_fund, check_override, make_override, withdraw_override

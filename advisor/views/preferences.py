@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from advisor import services
-from advisor.forms import PreferenceForm
+from advisor.forms.onboarding import PreferenceForm
 from advisor.selectors import consents_of, investor_of
 from advisor.views.onboarding import own_page
 
