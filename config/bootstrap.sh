@@ -10,13 +10,20 @@ say() { printf '%s\n' "$*" >&2; }
 
 suits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
-if [ ! -x .venv/bin/python ] || ! suits .venv/bin/python; then
+# Python is linked into a new environment before pip is put there: one that was cut short in between has no pip.
+usable() {
+    [ -x .venv/bin/python ] && suits .venv/bin/python || return 1
+    [ -f .venv/installed-requirements.txt ] || .venv/bin/python -m pip --version >/dev/null 2>&1
+}
+
+if ! usable; then
     python=""
     for name in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
         if command -v "$name" >/dev/null 2>&1 && suits "$name"; then python=$name; break; fi
     done
     if [ -z "$python" ]; then
-        say "Hengtou needs Python 3.11, 3.12 or 3.13; found: $(python3 --version 2>/dev/null || echo none). Install one, or name it: make run PYTHON=/path/to/python3.11"
+        found=$("${PYTHON:-python3}" --version 2>/dev/null || echo none)
+        say "Hengtou needs Python 3.11, 3.12 or 3.13; found${PYTHON:+ under $PYTHON}: $found. Install one, or name it: make run PYTHON=/path/to/python3.11"
         exit 1
     fi
     rm -rf .venv

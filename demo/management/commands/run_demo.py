@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import socket
 import sys
 import threading
@@ -73,6 +74,22 @@ def suggest_something() -> None:
         request_training()
 
 
+class Group(Manager):  # type: ignore[misc]
+    """honcho's manager, whose own `terminate` fails on a process that it has not heard from yet, and leaves all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pid = os.getpid()
+
+    def terminate(self) -> None:
+        if os.getpid() != self.pid:  # Ctrl-C reaches a child that has not set its own handlers yet
+            return
+        if self._all_started():
+            super().terminate()
+        else:
+            threading.Timer(0.1, self.terminate).start()
+
+
 class Command(BaseCommand):
     help = "Migrate, load the simulated world, and run web, workers and beat until Ctrl-C."
     requires_system_checks: list[str] = []
@@ -91,10 +108,10 @@ class Command(BaseCommand):
         call_command("sync_roles", stdout=self.stderr)
         load_demo_world(n_investors=options["investors"], report=self.stderr.write)
         suggest_something()
-        manager = Manager()
+        manager = Group()
         environment = dict(os.environ, PYTHONUNBUFFERED="1", OPENBLAS_NUM_THREADS="1", VAR_DIR=str(settings.VAR_DIR))
         for name, command in processes().items():
-            manager.add_process(name, f"exec {' '.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
+            manager.add_process(name, f"exec {shlex.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
         threading.Thread(target=self.announce, daemon=True).start()
         manager.loop()
         lock.close()
