@@ -13,7 +13,6 @@ from identity.models import User
 from identity.roles import Role
 from identity.services import give_role, sync_roles
 
-
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
