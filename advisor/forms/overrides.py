@@ -120,7 +120,8 @@ class AllocationForm(ReasonForm):
         shown = [self[f"weight_{code}"].value() for code in self.codes]
         if self.is_bound:
             shown = list(self.percents.values()) if hasattr(self, "cleaned_data") else []
-        return percent(sum((Decimal(str(share or 0)) for share in shown), Decimal(0)) / HUNDRED, 2)
+        total = sum((Decimal(str(share or 0)) for share in shown), Decimal(0))
+        return percent(float(total / HUNDRED), 2)
 
     def changed_to(self, percents: Mapping[str, Decimal]) -> "AllocationForm":
         """The same form with other weights: what was typed and marked stays, what was priced does not."""

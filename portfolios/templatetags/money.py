@@ -50,7 +50,7 @@ def yuan_change(amount_minor: int | None) -> str:
 
 
 @register.filter
-def percent(fraction: float | Decimal | None, places: int = 1) -> str:
+def percent(fraction: float | None, places: int = 1) -> str:
     """A fraction of 1 as 12.3 %."""
     if fraction is None:
         return "–"
