@@ -1,5 +1,6 @@
 """Taking back what an interrupted load left, so that it can begin again."""
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Q
 
@@ -61,5 +62,6 @@ def _erase_identities() -> int:
     users = User.objects.filter(email__endswith=f"@{DOMAIN}", staff_member__isnull=True, is_staff=False)
     with transaction.atomic():
         User.groups.through.objects.filter(user__in=users.values("pk")).delete()
+        EmailAddress.objects.filter(user__in=users.values("pk")).delete()
     erase(users)
     return n_erased

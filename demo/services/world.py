@@ -14,7 +14,7 @@ from demo.people import make_people
 from demo.services.books import load_books
 from demo.services.erasing import erase_people
 from demo.services.market import extend_market, last_priced_day, load_market
-from demo.services.people import load_assessments, load_consents, load_goals, load_investors, load_staff
+from demo.services.people import confirm_addresses, load_assessments, load_consents, load_goals, load_investors, load_staff
 from demo.services.proposals import load_proposals
 from demo.services.stage import Scenery, read_scenery
 from demo.services.visits import load_visits
@@ -69,6 +69,7 @@ def _load_people(world: World, say: Report) -> None:
     members = _cast(world, scenery)
     logins = [login for login in DEMO_LOGINS if login.role == Role.INVESTOR]
     investors = load_investors(members, scenery, logins, world.seed)
+    confirm_addresses()
     load_consents(members, investors)
     goals = load_goals(members, investors, scenery)
     assessments = load_assessments(members, investors, scenery)

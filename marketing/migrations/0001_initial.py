@@ -321,6 +321,8 @@ class Migration(migrations.Migration):
                 ("is_serving", models.BooleanField(default=False)),
             ],
             options={
+                "verbose_name": "training of the recommender",
+                "verbose_name_plural": "trainings of the recommender",
                 "constraints": [
                     models.UniqueConstraint(condition=models.Q(("is_serving", True)), fields=("is_serving",), name="one_serving_run")
                 ],

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from advisor.models import Investor
 from config.jobs import Job
@@ -21,6 +22,8 @@ class RecommenderRun(Job):
     objects = MarketerRows.as_manager()
 
     class Meta:
+        verbose_name = _("training of the recommender")
+        verbose_name_plural = _("trainings of the recommender")
         constraints = [models.UniqueConstraint(fields=["is_serving"], condition=Q(is_serving=True), name="one_serving_run")]
 
 
