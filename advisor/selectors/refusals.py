@@ -1,6 +1,6 @@
 """Why something was not done, as a sentence in the reader's language: made here from codes, and nowhere stored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from portfolios.jurisdictions import jurisdiction
 from portfolios.templatetags.money import percent, yuan_round
 
-PLAIN = {
+SENTENCES = {
     "no_level": gettext_lazy("You have no risk level yet. Answer the questionnaire first; it takes about four minutes."),
     "level_expired": gettext_lazy("Your risk level has expired. Answer the questionnaire again; what you hold stays as it is."),
     "no_pool": gettext_lazy("There are no funds to choose from at the moment. Nothing was changed; please try again later."),
@@ -32,72 +32,39 @@ PLAIN = {
     "too_many_attempts": gettext_lazy("The calculation was interrupted too often. Nothing was changed; you can ask for a new proposal."),
     "no_history": gettext_lazy("The funds have too little price history to work with. Nothing was changed; please try again later."),
     "no_common_history": gettext_lazy("The funds have too little price history in common. Nothing was changed; please try again later."),
+    "level_fell": gettext_lazy(
+        "This goal may now reach %(level)s at most, and the proposal is above that. Nothing was ordered; ask for a new proposal."
+    ),
+    "fund_not_suitable": gettext_lazy(
+        "The fund %(fund)s can no longer be recommended to you. Nothing was ordered; ask for a new proposal."
+    ),
+    "order_refused": gettext_lazy("An order could not be placed (%(reason)s). Nothing was ordered, and nothing was paid in."),
+    "cvar_budget": gettext_lazy(
+        "No mix of the funds at hand keeps a bad year within %(limit)s of your money; the calmest one reaches about %(reached)s. "
+        "A loss limit that is less strict, or a longer time, would make it possible."
+    ),
+    "no_fund_of_grade": gettext_lazy("There is no open fund that suits level %(level)s at the moment."),
+    "no_money_market_fund": gettext_lazy("Level %(level)s may hold R1 money-market funds only, and none is open at the moment."),
+    "bounds_cannot_sum_to_one": gettext_lazy(
+        "There are only %(number)s suitable funds, and each may take only a part of the money: together they cannot take all of it."
+    ),
+    "amount_too_small": gettext_lazy("%(amount)s is too little to spread over the funds of this proposal. %(enough)s would be enough."),
+}
+
+# How a parameter is read: the name in the sentence, the name in the data, and the words made of it.
+READ: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "limit": ("limit", lambda share: percent(share, 2)),
+    "reached": ("reached", lambda share: percent(share, 2)),
+    "number": ("n_funds", str),
+    "amount": ("amount_minor", yuan_round),
+    "enough": ("enough_minor", yuan_round),
+    "level": ("level", lambda level: jurisdiction().levels[level].code if isinstance(level, int) else level),
 }
 
 
 def sentence(code: str, params: Mapping[str, Any] | None = None) -> str:
     """Say why in plain words; a code that is not known here gets an honest general sentence with the code in it."""
-    if code in PLAIN:
-        return str(PLAIN[code])
-    params = params or {}
-    told = _TOLD.get(code)
-    if told is not None:
-        return told(params)
-    return _("This could not be worked out (%(code)s). Nothing was changed; please try again or ask an advisor.") % {"code": code}
-
-
-def _level_fell(params: Mapping[str, Any]) -> str:
-    level = jurisdiction().levels[params["level"]].code
-    return _("This goal may now reach %(level)s at most, and the proposal is above that. Nothing was ordered; ask for a new proposal.") % {
-        "level": level
-    }
-
-
-def _fund_not_suitable(params: Mapping[str, Any]) -> str:
-    return _("The fund %(fund)s can no longer be recommended to you. Nothing was ordered; ask for a new proposal.") % {
-        "fund": params["fund"]
-    }
-
-
-def _order_refused(params: Mapping[str, Any]) -> str:
-    return _("An order could not be placed (%(reason)s). Nothing was ordered, and nothing was paid in.") % {"reason": params["reason"]}
-
-
-def _cvar_budget(params: Mapping[str, Any]) -> str:
-    return _(
-        "No mix of the funds at hand keeps a bad year within %(limit)s of your money; the calmest one reaches about %(reached)s. "
-        "A loss limit that is less strict, or a longer time, would make it possible."
-    ) % {"limit": percent(params["limit"], 2), "reached": percent(params["reached"], 2)}
-
-
-def _no_fund(params: Mapping[str, Any]) -> str:
-    return _("There is no open fund that suits level %(level)s at the moment.") % {"level": params["level"]}
-
-
-def _no_money_market_fund(params: Mapping[str, Any]) -> str:
-    return _("Level %(level)s may hold R1 money-market funds only, and none is open at the moment.") % {"level": params["level"]}
-
-
-def _bounds(params: Mapping[str, Any]) -> str:
-    return _(
-        "There are only %(number)s suitable funds, and each may take only a part of the money: together they cannot take all of it."
-    ) % {"number": params["n_funds"]}
-
-
-def _amount_too_small(params: Mapping[str, Any]) -> str:
-    return _("%(amount)s is too little to spread over the funds of this proposal. %(enough)s would be enough.") % {
-        "amount": yuan_round(params["amount_minor"]),
-        "enough": yuan_round(params["enough_minor"]),
-    }
-
-
-_TOLD = {
-    "level_fell": _level_fell,
-    "fund_not_suitable": _fund_not_suitable,
-    "order_refused": _order_refused,
-    "cvar_budget": _cvar_budget,
-    "no_fund_of_grade": _no_fund,
-    "no_money_market_fund": _no_money_market_fund,
-    "bounds_cannot_sum_to_one": _bounds,
-    "amount_too_small": _amount_too_small,
-}
+    if code not in SENTENCES:
+        return _("This could not be worked out (%(code)s). Nothing was changed; please try again or ask an advisor.") % {"code": code}
+    told = dict(params or {})
+    return str(SENTENCES[code]) % (told | {name: words(told[key]) for name, (key, words) in READ.items() if key in told})

@@ -25,6 +25,7 @@ SUGGESTIONS_EACH = 10
 BLOCK = 500
 LEASE_SECONDS = 300
 RUNS_KEPT = 3
+ROWS_A_DELETE = 2_000  # short writes: nobody waits behind the forgetting of a whole run
 MIN_USERS, MIN_ITEMS = 20, 5
 
 
@@ -129,5 +130,7 @@ def serve(pk: int, token: uuid.UUID, **fields: Any) -> bool:
             transaction.set_rollback(True)
             return False
     kept = list(RecommenderRun.objects.filter(status=RecommenderRun.Status.DONE).order_by("-pk").values_list("pk", flat=True)[:RUNS_KEPT])
-    Suggestion.objects.filter(run__finished_at__lt=timezone.now() - timedelta(days=1)).exclude(run__in=kept).delete()
+    past = Suggestion.objects.filter(run__finished_at__lt=timezone.now() - timedelta(days=1)).exclude(run__in=kept)
+    while pks := list(past.order_by("pk").values_list("pk", flat=True)[:ROWS_A_DELETE]):
+        Suggestion.objects.filter(pk__in=pks).delete()
     return True

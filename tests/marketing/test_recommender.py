@@ -95,6 +95,16 @@ def test_a_new_run_takes_over_by_one_pointer(market):
     assert (first.is_serving, second.is_serving) == (False, True)
 
 
+def test_suggestions_of_runs_long_past_are_forgotten_block_by_block(market, monkeypatch):
+    monkeypatch.setattr("marketing.services.recommender.ROWS_A_DELETE", 7)
+    runs = [train() for _ in range(4)]
+    RecommenderRun.objects.filter(pk=runs[0].pk).update(finished_at=timezone.now() - timedelta(days=3))
+    last = train()
+    kept = set(Suggestion.objects.values_list("run", flat=True))
+    assert runs[0].pk not in kept
+    assert {run.pk for run in (runs[2], runs[3], last)} <= kept
+
+
 def test_asking_twice_queues_one_run(market):
     assert request_training() == request_training()
 
