@@ -51,18 +51,41 @@ class Binding:
 
 @dataclass(frozen=True)
 class Solution:
-    """The optimum of one mandate: weights (n,) in the order of `codes`, its figures, and the limits that bind."""
+    """The optimum of one mandate: weights (n,) in the order of `codes`, its figures, and the limits that bind.
+
+    `objective` is in the terms of the mandate: utility, return after costs, variance or ratio. `costs` are one-off, a
+    fraction of wealth. `gamma` is the risk aversion at which a utility mandate has the same optimum, where there is one.
+    `gap` is how far from optimal the answer can be: the KKT residual of a polished one, else the solver's duality gap.
+    """
 
     codes: tuple[str, ...]
     weights: FloatArray
+    objective: float
     expected_return: float
+    costs: float
     volatility: float
     cvar: float
-    gamma: float
-    objective: float
+    gamma: float | None
     binding: tuple[Binding, ...]
-    kkt_residual: float
+    gap: float
     solver: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """A chosen limit to relax, and by how much in its own unit, a fraction of 1 (`max_funds`: a number of funds)."""
+
+    limit: str
+    by: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why no portfolio keeps a mandate: the fewest chosen limits to relax, or a minimal set of legal ones that contradict."""
+
+    relax: tuple[Relaxation, ...] = ()
+    conflict: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

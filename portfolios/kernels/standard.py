@@ -1,0 +1,148 @@
+"""A mandate on moments in standard form: the arrays that every executor shares, and the name of each limit in them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.moments import pick
+from portfolios.kernels.types import FloatArray, Moments
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """min 1/2 w'Sw - gain'w + buy'(w - current)+ + sell'(current - w)+, with its limits; shapes (n, n), (n,), (m, n).
+
+    Limits: row_low <= rows @ w <= row_high (the first row is the sum), low <= w <= high, sum |w - current| <= max_trade.
+    """
+
+    cov: FloatArray
+    gain: FloatArray
+    rows: FloatArray
+    row_low: FloatArray
+    row_high: FloatArray
+    low: FloatArray
+    high: FloatArray
+    current: FloatArray
+    buy: FloatArray
+    sell: FloatArray
+    max_trade: float = np.inf
+
+    @property
+    def has_kinks(self) -> bool:
+        """Whether trading from `current` costs anything or is limited: the objective then bends there."""
+        return bool(np.isfinite(self.max_trade) or self.buy.any() or self.sell.any())
+
+    def value(self, weights: FloatArray) -> float:
+        """The objective at weights (n,)."""
+        trade = weights - self.current
+        costs = float(self.buy @ np.maximum(trade, 0.0) + self.sell @ np.maximum(-trade, 0.0))
+        return 0.5 * float(weights @ self.cov @ weights) - float(self.gain @ weights) + costs
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A mandate's arrays at risk tolerance 1, and the name of the limit behind each row (m,) and each bound (n,).
+
+    `unit.gain` is the mean and `unit.buy`, `unit.sell` are costs a year. `at(theta)` scales them by a risk tolerance
+    theta = 1/gamma: so the least variance is theta = 0, and a path over theta is the efficient frontier. An infinite bound
+    has the name of the limit that would be there. A `target_return` is the last row.
+    """
+
+    mandate: Mandate
+    moments: Moments
+    unit: Quadratic
+    row_names: tuple[str, ...]
+    low_names: tuple[str, ...]
+    high_names: tuple[str, ...]
+
+    def at(self, theta: float) -> Quadratic:
+        unit = self.unit
+        return replace(unit, gain=theta * unit.gain, buy=theta * unit.buy, sell=theta * unit.sell)
+
+    def costs(self, weights: FloatArray) -> float:
+        """One-off cost of trading from the current weights, a fraction of wealth."""
+        unit = self.unit
+        trade = weights - unit.current
+        a_year = float(unit.buy @ np.maximum(trade, 0.0) + unit.sell @ np.maximum(-trade, 0.0))
+        return a_year * self.mandate.horizon_years
+
+
+def standardise(moments: Moments, mandate: Mandate) -> Standard:
+    """Lay a mandate's linear limits, costs and turnover limit out as arrays in the order of the fund codes.
+
+    Not in it: `cvar_limit`, `target_volatility`, `robust`, `max_funds`, `min_weight_if_held`, which are not linear. Where
+    several limits bound a fund at one value, a legal one gives its name. Bounds may cross: then no portfolio keeps them.
+    Raises DataError naming a fund without moments.
+    """
+    moments = pick(moments, mandate.funds)
+    funds = mandate.funds
+    rows, row_low, row_high, row_names = _rows(moments, mandate)
+    low, high, low_names, high_names = _bounds(mandate)
+    unit = Quadratic(
+        cov=moments.cov,
+        gain=moments.mean,
+        rows=rows,
+        row_low=row_low,
+        row_high=row_high,
+        low=low,
+        high=high,
+        current=np.array([mandate.current.get(fund, 0.0) for fund in funds]),
+        buy=np.array([mandate.buy_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
+        sell=np.array([mandate.sell_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
+        max_trade=np.inf if mandate.max_turnover is None else 2.0 * mandate.max_turnover,
+    )
+    return Standard(mandate, moments, unit, row_names, low_names, high_names)
+
+
+def _rows(moments: Moments, mandate: Mandate) -> tuple[FloatArray, FloatArray, FloatArray, tuple[str, ...]]:
+    place = {fund: i for i, fund in enumerate(mandate.funds)}
+    n_rows = 1 + len(mandate.groups) + (mandate.target_return is not None)
+    rows = np.zeros((n_rows, len(place)))
+    row_low, row_high = np.full(n_rows, -np.inf), np.full(n_rows, np.inf)
+    rows[0], row_low[0], row_high[0] = 1.0, 1.0, 1.0
+    for i, group in enumerate(mandate.groups, start=1):
+        rows[i, [place[fund] for fund in group.funds]] = 1.0
+        if group.min is not None:
+            row_low[i] = group.min
+        if group.max is not None:
+            row_high[i] = group.max
+    names = ["sum", *(f"group:{group.name}" for group in mandate.groups)]
+    if mandate.target_return is not None:
+        rows[-1], row_low[-1] = moments.mean, mandate.target_return
+        names.append("target_return")
+    return rows, row_low, row_high, tuple(names)
+
+
+def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], tuple[str, ...]]:
+    """The tightest of all that bounds each fund alone; chosen limits first, so that a legal one at the same value gives its name."""
+    funds = mandate.funds
+    place = {fund: i for i, fund in enumerate(funds)}
+    own = [mandate.bound(fund) for fund in funds]
+    low, high = [pair[0] for pair in own], [pair[1] for pair in own]
+    low_names, high_names = [f"fund:{fund}:min" for fund in funds], [f"fund:{fund}:max" for fund in funds]
+
+    def bound(fund: str, name: str, least: float | None, most: float | None) -> None:
+        i, legal = place[fund], mandate.is_legal(name)
+        if least is not None and (least > low[i] or (legal and least == low[i])):
+            low[i], low_names[i] = least, name
+        if most is not None and (most < high[i] or (legal and most == high[i])):
+            high[i], high_names[i] = most, name
+
+    for fund, name, least, most in sorted(_single_fund_limits(mandate), key=lambda limit: mandate.is_legal(limit[1])):
+        bound(fund, name, least, most)
+    return np.array(low), np.array(high), tuple(low_names), tuple(high_names)
+
+
+def _single_fund_limits(mandate: Mandate) -> list[tuple[str, str, float | None, float | None]]:
+    """(fund, limit name, least, most) of every limit besides its own bounds that concerns one fund alone."""
+    found: list[tuple[str, str, float | None, float | None]] = []
+    found += [(fund, f"locked:{fund}", weight, weight) for fund, weight in mandate.locked.items()]
+    found += [(fund, f"excluded:{fund}", 0.0, 0.0) for fund in mandate.excluded]
+    if mandate.cash is not None:
+        found.append((mandate.cash[0], "cash", mandate.cash[1], None))
+    if mandate.max_grade is not None:
+        found += [(fund, "max_grade", 0.0, 0.0) for fund in mandate.funds if mandate.risk_grades[fund] > mandate.max_grade]
+    if mandate.long_only:
+        found += [(fund, "long_only", 0.0, None) for fund in mandate.funds]
+    return found
