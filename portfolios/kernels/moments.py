@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,18 @@ from portfolios.kernels.errors import DataError
 from portfolios.kernels.returns import weekly_returns
 from portfolios.kernels.types import FloatArray, Moments, ReturnMatrix
 
-__all__ = ["MIN_WEEKS", "Usable", "checked_moments", "class_moments", "nearest_psd", "pick", "shrunk_covariance", "usable_returns"]
+__all__ = [
+    "MIN_WEEKS",
+    "Usable",
+    "annual_covariance",
+    "checked_moments",
+    "class_moments",
+    "nearest_psd",
+    "pick",
+    "refuse_gaps",
+    "shrunk_covariance",
+    "usable_returns",
+]
 
 MIN_WEEKS = 52  # a fund with fewer weekly returns than this has no covariance worth the name
 # What a covariance from outside may lack and is mended with a note; beyond, it is refused.
@@ -46,6 +58,17 @@ def usable_returns(matrix: ReturnMatrix, weeks: int = 1) -> Usable:
     if not len(keep):
         raise DataError("no_history")
     return Usable(tuple(matrix.codes[i] for i in keep), returns[:, keep], periods, tuple(notes))
+
+
+def refuse_gaps(matrix: ReturnMatrix) -> None:
+    """Raise DataError("price_missing") naming the first fund and date without a value between days that have one."""
+    known = np.isfinite(matrix.values)
+    started = np.logical_or.accumulate(known, axis=0)
+    goes_on = np.logical_or.accumulate(known[::-1], axis=0)[::-1]
+    for column, code in enumerate(matrix.codes):
+        lost = np.flatnonzero(started[:, column] & goes_on[:, column] & ~known[:, column])
+        if lost.size:
+            raise DataError("price_missing", fund=code, date=date.fromordinal(int(matrix.dates[lost[0]])).isoformat())
 
 
 def class_moments(matrix: ReturnMatrix, means: Mapping[str, float], weeks: int = 1) -> Moments:

@@ -34,8 +34,8 @@ def solve_price_file(*, prices: Path, grades: Path | None, level: str, today: da
     rule = next((row for row in rules.levels.values() if row.code.lower() == level.lower()), None)
     if rule is None:
         raise DataError("unknown_level", level=level, known=", ".join(row.code for row in rules.levels.values()))
-    matrix, assumed = _matrix(prices, today)
-    graded = _graded(matrix, grades)
+    matrix, assumed = price_matrix(prices, today)
+    graded = graded_funds(matrix, grades)
     answer: dict[str, Any] = {
         "status": "infeasible",
         "level": rule.code,
@@ -65,26 +65,35 @@ def solve_price_file(*, prices: Path, grades: Path | None, level: str, today: da
     return FileSolution({**answer, **_figures(found, [*assumed, *moments.notes])}, 0)
 
 
-def _matrix(prices: Path, today: date) -> tuple[ReturnMatrix, list[str]]:
-    from portfolios.sources.csv import read_prices
-    from portfolios.sources.frame import check, histories
+def price_matrix(prices: Path, today: date, *, years: float | None = None, may_have_gaps: bool = True) -> tuple[ReturnMatrix, list[str]]:
+    """Read the last years (the settings' `history_years`) of a price file, funds by code, and what was assumed of them.
 
-    checked = check(read_prices(prices), today)
+    Raises DataError for a row that cannot be used and, unless gaps are allowed, "price_missing" naming the first fund and
+    date whose price is missing between days that have one. An allowed gap is carried over for up to 14 days.
+    """
+    from portfolios.sources.csv import read_prices
+    from portfolios.sources.frame import check, first_gap, histories
+
+    frame = read_prices(prices, empty_cells=not may_have_gaps)
+    checked = check(frame, today)
     if checked.refused:
         fatal = next(issue for issue in checked.issues if issue.fund in checked.refused and issue.code != "nav_missing")
         raise DataError("bad_row", line=fatal.line, fund=fatal.fund, reason=fatal.code)
+    gap = None if may_have_gaps else first_gap(frame)
+    if gap is not None:
+        raise DataError("price_missing", fund=gap[0], date=date.fromordinal(gap[1]).isoformat())
     made = {history.fund_code: (history, notes) for history, notes in histories(checked.good)}
     if not made:
         raise DataError("file_has_no_rows", file=prices.name)
     last = max(int(history.dates[-1]) for history, _ in made.values())
-    since = last - round(365.25 * jurisdiction().advice.history_years)
+    since = last - round(365.25 * (jurisdiction().advice.history_years if years is None else years))
     matrix = align(tuple(sorted(made)), {code: history for code, (history, _) in made.items()})
     kept = matrix.dates >= since
     notes = [f"{note}:{code}" for code, (_, said) in made.items() for note in said]
     return ReturnMatrix(matrix.codes, matrix.dates[kept], matrix.values[kept]), notes
 
 
-def _graded(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, str]]:
+def graded_funds(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, str]]:
     """Grade and class of each fund: as the grades file says, else by its volatility, one class a grade."""
     rules = jurisdiction()
     volatility = annual_volatility(matrix)

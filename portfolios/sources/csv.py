@@ -19,19 +19,20 @@ _PAID = re.compile(r"每(\d*)份(?:基金份额)?派(?:发)?现金([\d.]+)元")
 _SPLIT = re.compile(r"每份(?:基金)?份额(?:折算|分拆|拆分)([\d.]+)份")
 
 
-def read_prices(path: Path) -> pd.DataFrame:
+def read_prices(path: Path, *, empty_cells: bool = False) -> pd.DataFrame:
     """Return the frame of `sources.frame` for a CSV file, gzipped or not; rows it cannot read carry their problem.
 
     A file with a NAV column is long, one row a fund and day; a file with only a date column is wide, one column a fund
-    and empty cells for the days before its start, which are not rows. Raises DataError for what is no price file at all.
+    and empty cells for the days before its start, which are rows without a NAV only with `empty_cells`, for who looks
+    for gaps. Raises DataError for what is no price file at all.
     """
-    frames = list(_frames(path))
+    frames = list(_frames(path, empty_cells))
     if not sum(len(frame) for frame in frames):
         raise DataError("file_has_no_rows", file=path.name)
     return pd.concat(frames, ignore_index=True)
 
 
-def _frames(path: Path) -> Iterator[pd.DataFrame]:
+def _frames(path: Path, empty_cells: bool) -> Iterator[pd.DataFrame]:
     dates: dict[str, int] = {}
     for chunk, first_line in chunks(path):
         roles = _roles(list(chunk.columns))
@@ -49,7 +50,9 @@ def _frames(path: Path) -> Iterator[pd.DataFrame]:
                     raise DataError("column_missing", column=needed, file=path.name)
             yield _long(chunk, roles, ordinal, line)
         else:
-            yield _wide(chunk.drop(columns=roles["date"]), ordinal, line, path)
+            if len(chunk.columns) < 2:
+                raise DataError("column_missing", column="nav", file=path.name)
+            yield _wide(chunk.drop(columns=roles["date"]), ordinal, line, empty_cells)
 
 
 def _roles(columns: list[str]) -> dict[str, str]:
@@ -71,15 +74,13 @@ def _long(chunk: pd.DataFrame, roles: dict[str, str], ordinal: np.ndarray, line:
     return frame[COLUMNS]
 
 
-def _wide(cells: pd.DataFrame, ordinal: np.ndarray, line: np.ndarray, path: Path) -> pd.DataFrame:
-    """One row a filled cell; the codes keep the case in which they stand in the header."""
-    if not len(cells.columns):
-        raise DataError("column_missing", column="nav", file=path.name)
+def _wide(cells: pd.DataFrame, ordinal: np.ndarray, line: np.ndarray, empty_cells: bool) -> pd.DataFrame:
+    """One row a filled cell, or a cell; the codes keep the case in which they stand in the header."""
     codes = cells.attrs["headers"]
     parts = []
     for column in cells.columns:
         nav, text = _numbers(cells[column])
-        filled = np.isfinite(nav) | text
+        filled = np.isfinite(nav) | text | empty_cells
         problem = np.where(ordinal < 0, "date_unreadable", np.where(text, "nav_not_a_number", ""))
         parts.append(
             pd.DataFrame(

@@ -79,6 +79,15 @@ def check(frame: pd.DataFrame, today: date) -> Checked:
     )
 
 
+def first_gap(frame: pd.DataFrame) -> tuple[str, int] | None:
+    """The first fund, and its first date, without a price between days that have one; for a frame that keeps empty cells."""
+    priced = frame["nav"].notna()
+    span = frame[priced].groupby("fund")["date"].agg(["min", "max"])
+    lost = frame.loc[~priced, ["fund", "date"]].join(span, on="fund", how="inner")
+    inside = lost[(lost["date"] > lost["min"]) & (lost["date"] < lost["max"])].sort_values(["fund", "date"])
+    return (str(inside["fund"].iloc[0]), int(inside["date"].iloc[0])) if len(inside) else None
+
+
 def with_total_return(frame: pd.DataFrame, indices: pd.DataFrame) -> pd.DataFrame:
     """Take the total return of funds from a second, marked frame, whose NAV is the index; a day without a good one is the row's problem."""
     good = indices.loc[indices["problem"] == "", ["fund", "date", "nav"]]
