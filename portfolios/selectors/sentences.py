@@ -80,6 +80,40 @@ _SENTENCES = {
     "no_positive_excess": _("No portfolio within the limits earns more than the risk-free rate."),
     "solver_missing": _("The solver %(solver)s is not installed."),
     "too_few_common_weeks": _("The funds have only %(n_weeks)s weeks in common; %(needed)s are needed."),
+    "unknown_mean": _("There is no mean “%(name)s”; there are %(known)s."),
+    "unknown_covariance": _("There is no covariance “%(name)s”; there are %(known)s."),
+    "unknown_unequal": _("There is no way “%(name)s” to use histories of different length; there are %(known)s."),
+    "half_life_not_positive": _("The half-life must be a number of weeks above 0."),
+    "weeks_not_1_or_2": _("A return spans 1 or 2 weeks, not %(value)s."),
+    "years_not_positive": _("The years of history must be a number above 0."),
+    "too_few_weeks_to_shrink": _(
+        "The youngest fund has %(n_weeks)s weekly returns; to shrink the means of so many funds, %(needed)s are needed."
+    ),
+    "price_missing": _("Fund %(fund)s has no price on %(date)s, though it has earlier and later ones: fill it in or leave the fund out."),
+    "view_without_fund": _("A view names no fund with a weight other than 0."),
+    "view_not_finite": _("The view on %(funds)s holds a value that is not a number that can be used."),
+    "confidence_out_of_range": _("The view on %(funds)s: a confidence lies between 0 and 1, not at %(value)s."),
+    "unknown_view_fund": _("The views name fund %(fund)s, which is not in the price file or has too short a history."),
+    "view_without_variance": _("The view on %(funds)s is about what has no variance, so that nothing can be learnt from it."),
+    "views_contradict": _("The view on %(funds)s is held for certain, but contradicts other certain views."),
+    "tau_not_positive": _("tau must be a number above 0."),
+    "reference_mix_without_fund": _("None of the classes of the reference mix (%(classes)s) has a fund."),
+    "unknown_mix_class": _("The reference mix names the class “%(asset_class)s”; there are %(known)s."),
+    "weights_do_not_sum_to_one": _("The weights of %(name)s add up to %(total)s, not to 1."),
+    "file_field_wrong": _("%(file)s: %(field)s is wrong (%(problem)s)."),
+    "file_is_not_yaml": _("%(file)s is not a YAML file: line %(line)s cannot be read."),
+    "labels_differ": _("Fund %(fund)s has only one of funds, mean and covariance: all three must name the same funds."),
+    "moments_shape": _("There are %(n_funds)s funds, but the mean has the size %(mean)s and the covariance %(cov)s."),
+    "moments_not_numbers": _("The mean or the covariance holds something that is not a number, or rows of different length."),
+    "mean_not_finite": _("The mean of fund %(fund)s is not a number that can be used."),
+    "cov_not_finite": _("The covariance of the funds %(fund)s and %(other)s is not a number that can be used."),
+    "variance_negative": _("The variance of fund %(fund)s is below 0."),
+    "cov_not_symmetric": _(
+        "The covariance of the funds %(fund)s and %(other)s stands there twice, with values that differ by %(difference)s."
+    ),
+    "cov_not_psd": _(
+        "The covariance gives some portfolios a variance below 0 (smallest eigenvalue %(smallest)s, largest %(largest)s): too far to repair."
+    ),
 }
 
 _REASONS = {
