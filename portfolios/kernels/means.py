@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portfolios.kernels.covariances import HALF_LIFE_WEEKS, Sample, age_weights, nearest_psd, sample_moments
 from portfolios.kernels.errors import DataError
@@ -84,7 +85,7 @@ def _weight(wanted: float, distance: float) -> float:
     return min(1.0, wanted / distance) if distance > 0 else 1.0
 
 
-def _shrunk(mean: FloatArray, risky: FloatArray, centre: float, weight: float) -> tuple[FloatArray, float]:
+def _shrunk(mean: FloatArray, risky: NDArray[np.intp], centre: float, weight: float) -> tuple[FloatArray, float]:
     shrunk = mean.copy()
     shrunk[risky] = (1.0 - weight) * mean[risky] + weight * centre
     return shrunk, weight

@@ -170,7 +170,7 @@ def _symmetric(codes: tuple[str, ...], cov: FloatArray) -> tuple[FloatArray, tup
     excess = difference - SYMMETRY_LIMIT * np.outer(deviation, deviation)
     if float(excess.max()) > rounding:
         row, column = np.unravel_index(int(excess.argmax()), cov.shape)
-        raise DataError("cov_not_symmetric", fund=codes[row], other=codes[column], difference=float(difference[row, column]))
+        raise DataError("cov_not_symmetric", fund=codes[row], other=codes[column], difference=f"{difference[row, column]:.3g}")
     return (cov + cov.T) / 2.0, ("symmetrised",) if float(difference.max()) > rounding else ()
 
 
@@ -183,7 +183,7 @@ def _psd(cov: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     except np.linalg.LinAlgError:
         values = np.linalg.eigvalsh(cov)
         if values[0] < -NEGATIVE_LIMIT * values[-1]:
-            raise DataError("cov_not_psd", smallest=float(values[0]), largest=float(values[-1]), limit=NEGATIVE_LIMIT) from None
+            raise DataError("cov_not_psd", smallest=f"{values[0]:.3g}", largest=f"{values[-1]:.3g}") from None
         mended, repaired = nearest_psd(cov)
         return mended, ("repaired_to_psd",) if repaired else ()
     return cov, ()

@@ -87,7 +87,7 @@ _SENTENCES = {
     "weeks_not_1_or_2": _("A return spans 1 or 2 weeks, not %(value)s."),
     "years_not_positive": _("The years of history must be a number above 0."),
     "too_few_weeks_to_shrink": _(
-        "The youngest fund has %(n_weeks)s weekly returns; to shrink the means of so many funds, %(needed)s are needed."
+        "To shrink the means of so many funds takes %(needed)s weekly returns; the youngest fund has %(n_weeks)s."
     ),
     "price_missing": _("Fund %(fund)s has no price on %(date)s, though it has earlier and later ones: fill it in or leave the fund out."),
     "view_without_fund": _("A view names no fund with a weight other than 0."),
@@ -108,11 +108,9 @@ _SENTENCES = {
     "mean_not_finite": _("The mean of fund %(fund)s is not a number that can be used."),
     "cov_not_finite": _("The covariance of the funds %(fund)s and %(other)s is not a number that can be used."),
     "variance_negative": _("The variance of fund %(fund)s is below 0."),
-    "cov_not_symmetric": _(
-        "The covariance of the funds %(fund)s and %(other)s stands there twice, with values that differ by %(difference)s."
-    ),
+    "cov_not_symmetric": _("The covariance is not symmetric: the two values of the funds %(fund)s and %(other)s differ by %(difference)s."),
     "cov_not_psd": _(
-        "The covariance gives some portfolios a variance below 0 (smallest eigenvalue %(smallest)s, largest %(largest)s): too far to repair."
+        "The covariance gives some portfolios a variance below 0, too far to repair: eigenvalues from %(smallest)s to %(largest)s."
     ),
 }
 
