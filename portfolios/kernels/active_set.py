@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from portfolios.kernels.feasible import feasible_weights
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray
 
@@ -105,16 +106,22 @@ def _directions(problem: Quadratic, weights: FloatArray, funds: IntArray) -> Int
 
 
 def from_weights(problem: Quadratic, weights: FloatArray) -> Optimum | None:
-    """Return the proven optimum from weights near it, or from any others, which only takes longer; None where no limit allows it.
+    """Return the proven optimum from weights near it, or from any others, which only takes longer.
 
-    First the face is guessed at several slacks and polished; where no guess holds, `walk` goes from face to face.
+    First the face is guessed at several slacks and polished; where no guess holds, `walk` goes from face to face, at last
+    from a feasible point. None where no weights keep the limits, or where rounding is larger than what is to be proven.
     """
     for slack in _SLACKS:
         found = polish(problem, face_of(problem, weights, slack))
         if found is not None:
             return found
-    face = walk(problem, weights)
-    return polish(problem, face) if face is not None else None
+    for start in (lambda: weights, lambda: feasible_weights(problem)):
+        near = start()
+        face = walk(problem, near) if near is not None else None
+        found = polish(problem, face) if face is not None else None
+        if found is not None:
+            return found
+    return None
 
 
 def polish(problem: Quadratic, face: Face) -> Optimum | None:
@@ -330,7 +337,7 @@ def _proven(problem: Quadratic, point: _Point, face: Face, tolerance: float) -> 
     if np.isfinite(problem.max_trade):
         missed = max(missed, float(np.abs(weights - problem.current).sum()) - problem.max_trade)
     residual = max(max(wrong, stationarity) / max(1.0, _size(problem)), missed)
-    if residual > KKT_TOLERANCE or stationarity > 100 * tolerance:
+    if residual > KKT_TOLERANCE or (point.singular and stationarity > tolerance):
         return None
     low_prices = np.where(problem.low <= problem.current, down, up)
     high_prices = -np.where(problem.high >= problem.current, up, down)
@@ -356,7 +363,9 @@ def _evened(problem: Quadratic, found: Optimum, point: _Point, tolerance: float)
     wrong = _wrong(problem, point, face, up, down, slope)
     n = len(face.funds)
     loose = (wrong[:n] >= -tolerance) & (problem.low != problem.high)
-    if not point.singular and not (loose & (face.funds != FREE)).any():
+    weak_rows = (face.rows != 0) & (wrong[n:-1] >= -tolerance) & (problem.row_low != problem.row_high)
+    weak_turnover = face.turnover and bool(wrong[-1] >= -tolerance)
+    if not (point.singular or weak_turnover or weak_rows.any() or (loose & (face.funds != FREE)).any()):
         return found
     some = np.flatnonzero(loose)
     if len(some) < 2:
@@ -435,7 +444,7 @@ def walk(problem: Quadratic, weights: FloatArray) -> Face | None:
         up, down, slope = _slopes(problem, point, face)
         # Funds without variance but of different gain have no optimum on the face: what least squares leaves over is the
         # direction in which the objective falls without end, until a limit stops it.
-        endless = np.where((face.funds == FREE) & (np.abs(slope) > 10 * tolerance), -slope, 0.0)
+        endless = np.where((face.funds == FREE) & (np.abs(slope) > tolerance / 2), -slope, 0.0)
         is_endless = point.singular and bool(endless.any())
         course = _without_variance(problem, face, endless) if is_endless else point.weights - at
         reach, side = _reach(problem, face, at, course)
@@ -491,8 +500,10 @@ def _feasible(problem: Quadratic, weights: FloatArray) -> FloatArray:
     """The nearest weights that keep every limit, or where that is not found, that keep their bounds."""
     zero = np.zeros(len(weights))
     nearest = replace(problem, cov=np.eye(len(weights)), gain=weights, buy=zero, sell=zero)
-    for slack in _SLACKS:
-        found = polish(nearest, face_of(nearest, np.clip(weights, problem.low, problem.high), slack))
-        if found is not None:
-            return found.weights
+    fixed_rows = np.where(problem.row_low == problem.row_high, -1, 0)
+    for face in (face_of(nearest, np.clip(weights, problem.low, problem.high), slack) for slack in _SLACKS):
+        for rows, turnover in ((face.rows, face.turnover), (fixed_rows, False)):
+            found = polish(nearest, replace(face, rows=rows, turnover=turnover))
+            if found is not None:
+                return found.weights
     return np.clip(weights, problem.low, problem.high)

@@ -8,6 +8,8 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import pick
 from portfolios.kernels.types import FloatArray, Moments
 
+_SAME = 1e-12
+
 
 @dataclass(frozen=True)
 class Quadratic:
@@ -87,12 +89,21 @@ def standardise(moments: Moments, mandate: Mandate) -> Standard:
         row_high=row_high,
         low=low,
         high=high,
-        current=np.array([mandate.current.get(fund, 0.0) for fund in funds]),
+        current=_current(mandate, low, high),
         buy=np.array([mandate.buy_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
         sell=np.array([mandate.sell_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
         max_trade=np.inf if mandate.max_turnover is None else 2.0 * mandate.max_turnover,
     )
     return Standard(mandate, moments, unit, row_names, low_names, high_names)
+
+
+def _current(mandate: Mandate, low: FloatArray, high: FloatArray) -> FloatArray:
+    """What is held; a holding of 1e-17 lies on the bound: a bend of the costs there would be nearer to it than rounding."""
+    if not mandate.current:
+        return np.zeros(len(low))
+    current = np.array([mandate.current.get(fund, 0.0) for fund in mandate.funds])
+    current = np.where(np.abs(current - low) <= _SAME, low, current)
+    return np.where(np.abs(current - high) <= _SAME, high, current)
 
 
 def _rows(moments: Moments, mandate: Mandate) -> tuple[FloatArray, FloatArray, FloatArray, tuple[str, ...]]:
