@@ -444,9 +444,11 @@ def walk(problem: Quadratic, weights: FloatArray) -> Face | None:
         up, down, slope = _slopes(problem, point, face)
         # Funds without variance but of different gain have no optimum on the face: what least squares leaves over is the
         # direction in which the objective falls without end, until a limit stops it.
-        endless = np.where((face.funds == FREE) & (np.abs(slope) > tolerance / 2), -slope, 0.0)
-        is_endless = point.singular and bool(endless.any())
-        course = _without_variance(problem, face, endless) if is_endless else point.weights - at
+        endless = (face.funds == FREE) & (np.abs(slope) > tolerance / 2 * max(1.0, float(np.abs(point.weights).max())))
+        course = _without_variance(problem, face, np.where(endless, -slope, 0.0)) if point.singular and endless.any() else None
+        is_endless = course is not None
+        if course is None:
+            course = point.weights - at
         reach, side = _reach(problem, face, at, course)
         blocking = int(np.argmin(reach))
         if reach[blocking] < (np.inf if is_endless else 1.0):
@@ -466,8 +468,8 @@ def walk(problem: Quadratic, weights: FloatArray) -> Face | None:
     return None
 
 
-def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> FloatArray:
-    """A course along which neither variance nor a held limit changes, cleaned of rounding and brought to length 1."""
+def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> FloatArray | None:
+    """The part of a course along which neither variance nor a held limit changes, brought to length 1; None where it has none."""
     course = course / np.abs(course).max()
     free = np.flatnonzero(face.funds == FREE)
     normals, _, _ = _equalities(problem, face, np.zeros(len(course)))
@@ -476,7 +478,7 @@ def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> Flo
     kernel = vectors[values <= 1e-12 * values[0]]
     clean = np.zeros(len(course))
     clean[free] = (kernel @ course[free]) @ kernel
-    return clean
+    return clean if float(np.abs(clean).max()) > 1e-6 else None
 
 
 def _reach(problem: Quadratic, face: Face, at: FloatArray, course: FloatArray) -> tuple[FloatArray, IntArray]:
