@@ -205,7 +205,7 @@ def test_the_order_of_funds_does_not_show_in_past_means(name):
     returns[:60, 4] = np.nan
     order = [3, 5, 0, 4, 1, 2]
     found, turned = past_mean(name, returns), past_mean(name, returns[:, order])
-    assert turned.mean == pytest.approx(found.mean[order], rel=1e-9, abs=1e-14)
+    assert turned.mean == pytest.approx(found.mean[order], rel=1e-12, abs=1e-15)
     assert "unequal_histories" in found.notes
 
 
