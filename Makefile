@@ -1,9 +1,17 @@
 # Two commands do everything: make run, make test. The rest is for those who work on Hengtou.
 PY := .venv/bin/python
+INVESTORS ?= 2000
 
-.PHONY: run test prove lint e2e words pins
+.PHONY: run demo test prove lint e2e words pins
 
 run: ; @sh config/bootstrap.sh && exec $(PY) manage.py run_demo
+
+# The simulated world in the configured database, without running anything: make demo INVESTORS=200000
+demo:
+	@sh config/bootstrap.sh
+	@$(PY) manage.py migrate -v 0
+	@$(PY) manage.py sync_roles
+	@$(PY) manage.py load_demo --investors $(INVESTORS)
 
 test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2
 

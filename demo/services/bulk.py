@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import models
+from django.db import connection, models
 
 Row = TypeVar("Row", bound=models.Model)
 ROWS_A_TRANSACTION = 5_000
@@ -26,3 +26,10 @@ def erase(rows: models.QuerySet[Any]) -> int:
         rows.model._base_manager.filter(pk__in=keys)._raw_delete(rows.db)
         n_erased += len(keys)
     return n_erased
+
+
+def gather_statistics() -> None:
+    """Let PostgreSQL count what a large load wrote: until its own vacuum comes round it would plan for empty tables."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")

@@ -1,6 +1,6 @@
 """Loading the whole simulated world, once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from django.conf import settings
@@ -12,6 +12,8 @@ from demo.logins import DEMO_LOGINS
 from demo.models import World
 from demo.people import make_people
 from demo.services.books import load_books
+from demo.services.bulk import gather_statistics
+from demo.services.crowd import load_crowd
 from demo.services.erasing import erase_people
 from demo.services.market import extend_market, last_priced_day, load_market
 from demo.services.people import confirm_addresses, load_assessments, load_consents, load_goals, load_investors, load_staff
@@ -23,6 +25,9 @@ from marketing.services import ensure_builtin_segments, refresh_dormancy
 
 Report = Callable[[str], object]
 MONTHS_OF_PEOPLE = 24.0
+# A large world begins with full lives - the logins, everybody's clients, every persona - and goes on with short ones.
+LARGEST_WITH_FULL_LIVES = 5_000
+FULL_LIVES_OF_A_LARGE_WORLD = 500
 
 
 class NotADemo(Exception):
@@ -30,11 +35,19 @@ class NotADemo(Exception):
 
 
 def load_demo_world(
-    *, n_investors: int = 2000, seed: int = 2026, n_funds: int = 600, years: int | None = None, report: Report | None = None
+    *,
+    n_investors: int = 2000,
+    seed: int = 2026,
+    n_funds: int = 600,
+    years: int | None = None,
+    n_full_lives: int | None = None,
+    report: Report | None = None,
 ) -> bool:
     """Write the simulated market and people, and say True; a world that is there is only brought up to date, and False.
 
-    Safe to repeat: what an interrupted load left of its people is taken back first. Raises NotADemo in a licensed deployment.
+    Above 5,000 investors all but the first 500 have short lives (demo.short_lives), unless n_full_lives says otherwise.
+    Safe to repeat: what an interrupted load left of full lives is taken back first, short ones are gone on with. Raises
+    NotADemo in a licensed deployment.
     """
     if not settings.IS_DEMO:
         raise NotADemo("The simulated world is for a demo. This deployment is licensed: DEPLOYMENT_MODE says so.")
@@ -48,27 +61,44 @@ def load_demo_world(
         )
         return False
     if world is None:
-        world = World.objects.create(seed=seed, n_funds=n_funds, n_investors=n_investors, n_years=years)
+        world = World.objects.create(
+            seed=seed, n_funds=n_funds, n_investors=n_investors, n_years=years, n_full_lives=n_full_lives or _full_lives(n_investors)
+        )
     started = monotonic()
     if not world.market_loaded_at:
         n_days = load_market(world, last_priced_day())
         World.objects.filter(pk=world.pk).update(market_loaded_at=timezone.now())
         say(f"  {monotonic() - started:5.1f} s  {world.n_funds} simulated funds, {n_days:,} NAVs")
-    if n_left := erase_people():
-        say(f"  {monotonic() - started:5.1f} s  taken back: {n_left} people of an interrupted load")
     _load_people(world, lambda line: say(f"  {monotonic() - started:5.1f} s  {line}"))
     World.objects.filter(pk=world.pk).update(people_loaded_at=timezone.now())
     say(f"The simulated world is loaded, in {monotonic() - started:.0f} seconds.")
     return True
 
 
+def _full_lives(n_investors: int) -> int:
+    return n_investors if n_investors <= LARGEST_WITH_FULL_LIVES else FULL_LIVES_OF_A_LARGE_WORLD
+
+
 def _load_people(world: World, say: Report) -> None:
+    """Full lives from the beginning, unless they are complete; then whoever is missing of the short ones."""
+    n_full = min(world.n_full_lives or world.n_investors, world.n_investors)
+    is_large = n_full < world.n_investors
+    scenery = read_scenery()
+    if not (is_large and world.full_lives_loaded_at):
+        if n_left := erase_people():
+            say(f"taken back: {n_left} people of an interrupted load")
+        _load_full_lives(_cast(world, scenery, n_full), scenery, world.seed, say)
+        World.objects.filter(pk=world.pk).update(full_lives_loaded_at=timezone.now())
+    if is_large:
+        load_crowd(world, scenery, months=MONTHS_OF_PEOPLE, say=say)
+        gather_statistics()
+
+
+def _load_full_lives(members: Sequence[Member], scenery: Scenery, seed: int, say: Report) -> None:
     staff = load_staff()
     say(f"{len(staff)} advisors, supervisors, marketers and administrators")
-    scenery = read_scenery()
-    members = _cast(world, scenery)
     logins = [login for login in DEMO_LOGINS if login.role == Role.INVESTOR]
-    investors = load_investors(members, scenery, logins, world.seed)
+    investors = load_investors(members, scenery, logins, seed)
     confirm_addresses()
     load_consents(members, investors)
     goals = load_goals(members, investors, scenery)
@@ -82,11 +112,9 @@ def _load_people(world: World, say: Report) -> None:
     say("profiles and segments")
 
 
-def _cast(world: World, scenery: Scenery) -> list[Member]:
+def _cast(world: World, scenery: Scenery, n: int) -> list[Member]:
     """The people of the logins first, then everybody else."""
     stage = scenery.stage()
     leads = lead_people(world.seed)
-    crowd = make_people(
-        n=world.n_investors, seed=world.seed, items=stage.items, categories=sorted(set(scenery.tape.categories)), months=MONTHS_OF_PEOPLE
-    )
+    crowd = make_people(n=n, seed=world.seed, items=stage.items, categories=sorted(set(scenery.tape.categories)), months=MONTHS_OF_PEOPLE)
     return [put_on_stage(person, stage) for person in [*leads, *crowd[len(leads) :]]]

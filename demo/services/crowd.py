@@ -1,0 +1,134 @@
+"""The bulk of a large world: blocks of people with short lives, written a few whole households at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+from django.db import connection, transaction
+
+from advisor.models import Investor
+from advisor.services.proposals import result_of
+from demo.crowd import BLOCK_PEOPLE, draw_crowd
+from demo.models import World
+from demo.services.bulk import ROWS_A_TRANSACTION
+from demo.services.crowd_desk import Block, Desk, Part, StoredOffer, open_desk
+from demo.services.crowd_money import write_ledger, write_orders, write_portfolios, write_profiles
+from demo.services.crowd_rows import write_assessments, write_goals, write_investors, write_proposals, write_visits
+from demo.services.stage import Scenery, horizon_bin
+from demo.short_lives import draw_visits, live_shortly
+
+Report = Callable[[str], object]
+TELL_EVERY = 20_000  # people
+SQLITE_ROWS = ROWS_A_TRANSACTION // 2  # a tenth of a second: a page that is posted meanwhile hardly waits
+# For this connection and this load only: what is written stays in memory until a checkpoint, which locks nobody out.
+SQLITE_FAST = {"cache_size": -64 * 1024, "wal_autocheckpoint": 8_000}
+
+
+@dataclass
+class _Pace:
+    """How the load goes, as it is told."""
+
+    say: Report
+    n_rows: int = 0
+    longest: float = 0.0
+
+    def wrote(self, n_rows: int, seconds: float) -> None:
+        self.n_rows, self.longest = self.n_rows + n_rows, max(self.longest, seconds)
+
+    def tell(self, n_done: int) -> None:
+        self.say(f"{n_done:,} investors, {self.n_rows:,} rows in bulk, longest transaction {self.longest:.2f} s")
+
+
+def load_crowd(world: World, scenery: Scenery, *, months: float, say: Report) -> int:
+    """Write the people whom a large world has beyond its full lives; returns how many.
+
+    Each transaction holds whole households with all their rows, so that whoever is there is complete: an interrupted load
+    goes on with the next person, and one that is finished writes nothing.
+    """
+    desk, stage, offer_of = open_desk(world.seed, scenery), scenery.stage(), _offers(scenery)
+    pace = _Pace(say)
+    n_done = n_before = Investor.objects.filter(is_simulated=True).count()
+    with _writing_much():
+        while n_done < world.n_investors:
+            crowd, rng = draw_crowd(n_done // BLOCK_PEOPLE, world.seed, stage, months=months)
+            block = Block(crowd, live_shortly(crowd, stage, offer_of, rng), draw_visits(crowd, stage.tape, rng))
+            until = min(BLOCK_PEOPLE, world.n_investors - crowd.first)
+            for start, end in _pieces(block, n_done - crowd.first, until):
+                began = monotonic()
+                with transaction.atomic():
+                    n_rows = write_people(Part.of(block, start, end), desk)
+                pace.wrote(n_rows, monotonic() - began)
+            n_done = crowd.first + until
+            if n_done % TELL_EVERY == 0 or n_done == world.n_investors:
+                pace.tell(n_done)
+    return n_done - n_before
+
+
+def write_people(part: Part, desk: Desk) -> int:
+    """Write some people with everything that is theirs, in the caller's transaction; returns how many rows."""
+    if connection.vendor == "postgresql":  # whoever a crash of the server loses is written again: nothing to wait for
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO off")
+    users, investors, n_rows = write_investors(part, desk)
+    first_sheets, last_sheets, n_sheets = write_assessments(part, investors, desk)
+    portfolios, n_portfolios = write_portfolios(part, desk)
+    goals, n_goals = write_goals(part, investors, portfolios, desk)
+    n_rows += n_sheets + n_portfolios + n_goals
+    n_rows += write_proposals(part, goals, users, (first_sheets, last_sheets), desk)
+    orders, n_orders = write_orders(part, investors, portfolios, desk)
+    n_rows += n_orders + write_ledger(part, portfolios, orders, desk)
+    return n_rows + write_visits(part, investors, desk) + write_profiles(part, investors, desk)
+
+
+def _pieces(block: Block, start: int, until: int) -> Iterator[tuple[int, int]]:
+    """Places of people to be written in one transaction: as many households as its rows allow."""
+    most = SQLITE_ROWS if connection.vendor == "sqlite" else ROWS_A_TRANSACTION
+    heads = np.append(np.flatnonzero(~block.crowd.joins_household[:until]), until)
+    ends = heads[heads > start]
+    before = np.concatenate([[0], np.cumsum(block.n_rows())])
+    while start < until:
+        fitting = ends[(ends > start) & (before[ends] - before[start] <= most)]
+        end = int(fitting[-1]) if len(fitting) else int(ends[ends > start][0])
+        yield start, end
+        start = end
+
+
+def _offers(scenery: Scenery) -> Callable[[int, float, int], StoredOffer | None]:
+    """The product's own proposal for a level, a horizon and an amount, worked out once each: people name round amounts."""
+    funds = {fund.code: fund for fund in scenery.funds}
+    growth: dict[int, object] = {}
+    known: dict[tuple[int, float, int], StoredOffer | None] = {}
+
+    def offer_of(level: int, years: float, amount_minor: int) -> StoredOffer | None:
+        key = (level, horizon_bin(years), amount_minor)
+        if key in known:
+            return known[key]
+        solution = scenery.solution(level, years)
+        known[key] = None
+        if solution is not None:
+            result = result_of(solution, amount_minor, funds, growth.get(id(solution)))  # type: ignore[arg-type]
+            growth[id(solution)] = result["growth"]
+            # Two thirds of what a proposal weighs, and the same for everybody: short lives go without that chart.
+            known[key] = StoredOffer.of(solution, result | {"growth": None}, scenery.column)
+        return known[key]
+
+    return offer_of
+
+
+@contextmanager
+def _writing_much() -> Iterator[None]:
+    """Give SQLite's connection more memory while much is written; elsewhere, and in a transaction, this changes nothing lasting."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        before = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_FAST}
+        for name, value in SQLITE_FAST.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                cursor.execute(f"PRAGMA {name}={value}")
