@@ -8,7 +8,20 @@ from portfolios.kernels.feasible import feasible_weights
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray
 
-__all__ = ["KKT_TOLERANCE", "Face", "Line", "Optimum", "Quadratic", "face_of", "from_weights", "line_on", "polish", "walk"]
+__all__ = [
+    "KKT_TOLERANCE",
+    "Face",
+    "Line",
+    "Optimum",
+    "Quadratic",
+    "face_of",
+    "from_weights",
+    "is_last",
+    "line_on",
+    "linear_gain",
+    "polish",
+    "walk",
+]
 
 KKT_TOLERANCE = 1e-10
 LOW, FREE, HIGH, KINK = -1, 0, 1, 2
@@ -167,8 +180,8 @@ def _key(face: Face) -> bytes:
     return face.funds.tobytes() + face.rows.tobytes() + face.trades.tobytes() + bytes([face.turnover])
 
 
-def _linear(problem: Quadratic, face: Face) -> FloatArray:
-    """The slope of gain less costs on the face's side of each kink."""
+def linear_gain(problem: Quadratic, face: Face) -> FloatArray:
+    """Return gain less costs as one slope a fund (n,), on the face's side of each kink."""
     if not problem.has_kinks:
         return problem.gain
     return problem.gain - np.where(face.trades > 0, problem.buy, 0.0) + np.where(face.trades < 0, problem.sell, 0.0)
@@ -201,7 +214,7 @@ def _solve_on(problem: Quadratic, face: Face) -> _Point:
     fixed = _fixed_weights(problem, face)
     normals, wanted, held = _equalities(problem, face, fixed)
     free = np.flatnonzero(face.funds == FREE)
-    right = np.concatenate([_linear(problem, face)[free] - problem.cov[free] @ fixed, wanted])
+    right = np.concatenate([linear_gain(problem, face)[free] - problem.cov[free] @ fixed, wanted])
     answer, singular = _solve_system(problem, free, normals, right)
     fixed[free] = answer[: len(free)]
     multipliers = np.zeros(len(face.rows) + 1)
@@ -209,21 +222,34 @@ def _solve_on(problem: Quadratic, face: Face) -> _Point:
     return _Point(fixed, multipliers, singular)
 
 
-def line_on(problem: Quadratic, face: Face) -> Line | None:
-    """Return how the optimum on a face moves with theta, where theta scales gain and costs; None where that is not unique."""
-    fixed = _fixed_weights(problem, face)
-    normals, wanted, held = _equalities(problem, face, fixed)
+def line_on(unit: Quadratic, face: Face) -> Line | None:
+    """Return how the optimum on a face moves as theta scales gain and costs; None where it moves by no straight line."""
+    fixed = _fixed_weights(unit, face)
+    normals, wanted, held = _equalities(unit, face, fixed)
     free = np.flatnonzero(face.funds == FREE)
+    gain = linear_gain(unit, face)
     right = np.zeros((len(free) + len(held), 2))
-    right[: len(free), 0], right[len(free) :, 0] = -problem.cov[free] @ fixed, wanted
-    right[: len(free), 1] = _linear(problem, face)[free]
-    answer, singular = _solve_system(problem, free, normals, right)
-    if singular:
-        return None
+    right[: len(free), 0], right[len(free) :, 0] = -unit.cov[free] @ fixed, wanted
+    right[: len(free), 1] = gain[free]
+    answer, singular = _solve_system(unit, free, normals, right)
     weights, multipliers = np.zeros((len(fixed), 2)), np.zeros((len(face.rows) + 1, 2))
     weights[:, 0] = fixed
     weights[free], multipliers[held] = answer[: len(free)], answer[len(free) :]
+    if singular:
+        left = unit.cov[free] @ weights - normals[:, free].T @ multipliers[held]
+        left[:, 1] -= gain[free]
+        if float(np.abs(left).max(initial=0.0)) > 10 * _tolerance(unit) * max(1.0, float(np.abs(weights).max())):
+            return None
     return Line(weights[:, 0], weights[:, 1], multipliers[:, 0], multipliers[:, 1])
+
+
+def is_last(unit: Quadratic, face: Face, line: Line) -> bool:
+    """Return whether a larger theta never leaves this face nor moves the weights on it: no higher return can be had."""
+    if float(np.abs(line.step).max()) > 1e-12:
+        return False
+    rates = _Point(line.step, line.rows_step, singular=False)
+    up, down, slope = _slopes(unit, rates, face)
+    return float(_wrong(unit, rates, face, up, down, slope).max()) <= _tolerance(unit)
 
 
 def _solve_system(problem: Quadratic, free: IntArray, normals: FloatArray, right: FloatArray) -> tuple[FloatArray, bool]:

@@ -1,0 +1,271 @@
+"""Mandates of linear limits solved exactly, with a limit on volatility or CVaR or the highest ratio as a root on the efficient path."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from portfolios.kernels.active_set import Face, Optimum, is_last, line_on, linear_gain
+from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.quadratic import optimum_of, solver_name
+from portfolios.kernels.risk import NORMAL_CVAR_95
+from portfolios.kernels.solution import solution_of
+from portfolios.kernels.standard import Quadratic, Standard, standardise
+from portfolios.kernels.types import FloatArray, Moments, Solution
+
+_STEP_UP = 8.0
+_MAX_STEPS = 12  # to 7e10 times the scale of theta: what is still undecided there differs by less than rounding
+_MAX_ROOT = 200
+_NEARLY_NONE = 1e-9
+
+
+def is_direct(mandate: Mandate) -> bool:
+    """Return whether `solve_direct` solves a mandate exactly; the others need cvxpy or branch and bound.
+
+    A CVaR limit is a root on the efficient path only where the objective counts no costs: the limit does not.
+    """
+    if mandate.max_funds is not None or mandate.min_weight_if_held is not None or mandate.robust is not None:
+        return False
+    counts_costs = mandate.kind in ("utility", "target_volatility") and bool(mandate.buy_cost or mandate.sell_cost)
+    return mandate.cvar_limit is None or not counts_costs
+
+
+def solve_direct(moments: Moments, mandate: Mandate) -> Solution:
+    """Return the proven optimum of a mandate for which `is_direct` holds, on annual moments that name all its funds.
+
+    Weights sum to 1 within 1e-12, keep their bounds exactly and satisfy the optimality conditions within 1e-10; ties go to
+    the least sum of squares. Every optimum lies on the efficient path w(theta) of min 1/2 w'Sw - theta (mean'w - costs a
+    year), which is piecewise linear (Markowitz, "Portfolio Selection", 1959): a limit on volatility or CVaR, or the
+    highest ratio, is a root of a quadratic on one of its pieces. Raises InfeasibleError("limits_contradict"),
+    DataError("no_positive_excess" or "ratio_without_limit") and SolverError.
+    """
+    standard = standardise(moments, mandate)
+    path = _Path(_counted(standard))
+    if mandate.kind == "max_sharpe":
+        point = _highest_ratio(path, float(mandate.risk_free or 0.0))
+    elif mandate.kind == "target_volatility":
+        point = _within_volatility(path, float(mandate.target_volatility or 0.0))
+    else:
+        point = path.at(1.0 / mandate.risk_aversion if mandate.kind == "utility" and mandate.risk_aversion else 0.0)
+    if mandate.cvar_limit is not None:
+        point = _within_cvar(path, point, mandate.cvar_limit, may_rise=mandate.kind != "target_volatility")
+    return solution_of(standard, point.optimum, point.theta, solver_name(len(mandate.funds)))
+
+
+def _counted(standard: Standard) -> Quadratic:
+    """The arrays with the costs that the objective counts."""
+    unit = standard.unit
+    if standard.mandate.kind in ("min_volatility", "target_return"):
+        return replace(unit, buy=np.zeros_like(unit.buy), sell=np.zeros_like(unit.sell))
+    return unit
+
+
+@dataclass(frozen=True)
+class _Point:
+    """The optimum at one theta, its variance, and its mean after the costs that count."""
+
+    theta: float
+    optimum: Optimum
+    variance: float
+    net: float
+
+
+@dataclass
+class _Path:
+    """The efficient path of one mandate; each optimum is first sought on the face of the one before."""
+
+    unit: Quadratic
+    face: Face | None = field(default=None)
+
+    def at(self, theta: float) -> _Point:
+        unit = self.unit
+        problem = replace(unit, gain=theta * unit.gain, buy=theta * unit.buy, sell=theta * unit.sell)
+        found = optimum_of(problem, self.face)
+        self.face = found.face
+        return _Point(theta, found, _variance(unit, found.weights), _net(unit, found.weights))
+
+    @property
+    def scale(self) -> float:
+        """A theta at which return and risk weigh about the same."""
+        unit = self.unit
+        return (float(unit.cov.diagonal().max()) or 1.0) / (float(np.ptp(unit.gain)) or float(np.abs(unit.gain).max()) or 1.0)
+
+
+def _variance(unit: Quadratic, weights: FloatArray) -> float:
+    return max(float(weights @ unit.cov @ weights), 0.0)
+
+
+def _net(unit: Quadratic, weights: FloatArray) -> float:
+    trade = weights - unit.current
+    return float(unit.gain @ weights - unit.buy @ np.maximum(trade, 0.0) - unit.sell @ np.maximum(-trade, 0.0))
+
+
+def _piece(unit: Quadratic, face: Face) -> tuple[FloatArray, FloatArray] | None:
+    """Variance (3,) and net mean (2,) on a face as polynomials in theta, lowest power first."""
+    line = line_on(unit, face)
+    if line is None:
+        return None
+    gain = linear_gain(unit, face)
+    paid = np.where(face.trades > 0, unit.buy, 0.0) - np.where(face.trades < 0, unit.sell, 0.0)
+    along = unit.cov @ line.step
+    variance = np.array([line.start @ unit.cov @ line.start, 2.0 * line.start @ along, line.step @ along])
+    return variance, np.array([gain @ line.start + paid @ unit.current, gain @ line.step])
+
+
+Gap = Callable[[_Point], float]
+OnPiece = Callable[[FloatArray, FloatArray], Sequence[float]]
+
+
+def _root(path: _Path, low: _Point, high: _Point, gap: Gap, on_piece: OnPiece) -> _Point:
+    """Where on the path a gap that is at most 0 at `low` and above 0 at `high` turns: exact on its piece.
+
+    Each step tries the root on the piece at hand, which is the answer once that piece holds it; halving is the way out
+    where it lies outside the bracket. Returns a point where the gap is at most rounding.
+    """
+    below, above, last = low, high, high
+    for count in range(_MAX_ROOT):
+        piece = _piece(path.unit, last.optimum.face)
+        tried = [theta for theta in on_piece(*piece) if below.theta < theta < above.theta] if piece is not None else []
+        middle = 0.5 * (below.theta + above.theta) if below.theta == 0.0 or count % 2 else float(np.sqrt(below.theta * above.theta))
+        theta = tried[0] if tried and count % 8 != 7 else middle
+        if not below.theta < theta < above.theta:
+            break
+        last = path.at(theta)
+        if gap(last) <= 0.0:
+            below = last
+        else:
+            above = last
+        if tried and theta == tried[0] and _holds(path, last, theta, on_piece):
+            return last
+    return below if below.theta > 0.0 or gap(below) < 0.0 else above
+
+
+def _holds(path: _Path, point: _Point, theta: float, on_piece: OnPiece) -> bool:
+    """Whether the piece at a point has its root at that very point."""
+    piece = _piece(path.unit, point.optimum.face)
+    return piece is not None and any(abs(root - theta) <= 1e-13 * theta for root in on_piece(*piece))
+
+
+def _upward(path: _Path, reached: Callable[[_Point], bool]) -> tuple[_Point, bool]:
+    """The first of ever larger thetas at which something is reached; or the end of the path, and False."""
+    theta = path.scale
+    for _ in range(_MAX_STEPS):
+        point = path.at(theta)
+        if reached(point):
+            return point, True
+        line = line_on(path.unit, point.optimum.face)
+        if line is not None and is_last(path.unit, point.optimum.face, line):
+            break
+        theta *= _STEP_UP
+    return point, False
+
+
+def _positive_roots(constant: float, linear: float, square: float) -> list[float]:
+    """The real roots above 0 of constant + linear x + square x^2."""
+    if square == 0.0:
+        return [-constant / linear] if linear != 0.0 and -constant / linear > 0.0 else []
+    inside = linear * linear - 4.0 * constant * square
+    if inside < 0.0:
+        return []
+    half = -0.5 * (linear + np.copysign(np.sqrt(inside), linear))
+    roots = [half / square, constant / half if half != 0.0 else 0.0]
+    return sorted(float(root) for root in roots if root > 0.0)
+
+
+def _within_volatility(path: _Path, limit: float) -> _Point:
+    """The highest net mean at a volatility of at most `limit`: the last point of the path that keeps it."""
+    least = path.at(0.0)
+    room = 1e-14 * float(path.unit.cov.diagonal().max())
+    if least.variance > limit**2 + room:
+        raise InfeasibleError("limits_contradict")
+    end, exceeds = _upward(path, lambda point: point.variance > limit**2)
+    if not exceeds:
+        return _at_the_end(path, end)
+    if least.variance >= limit**2 - room:
+        # Of all portfolios of least variance the path at 0 has the most even one; the best of them is its limit from above.
+        return path.at(_NEARLY_NONE * path.scale)
+    return _root(
+        path,
+        least,
+        end,
+        lambda point: point.variance - limit**2,
+        lambda variance, _: _positive_roots(variance[0] - limit**2, variance[1], variance[2]),
+    )
+
+
+def _at_the_end(path: _Path, end: _Point) -> _Point:
+    """The end of the path with the prices of the highest return alone, without those of its variance: their slope in theta."""
+    further, optimum = path.at(2.0 * end.theta).optimum, end.optimum
+    if float(np.abs(further.weights - optimum.weights).max()) > 1e-12:
+        return end
+    names = ("low_prices", "high_prices", "row_prices", "trade_price")
+    return replace(end, optimum=replace(optimum, **{name: getattr(further, name) - getattr(optimum, name) for name in names}))
+
+
+def _highest_ratio(path: _Path, risk_free: float) -> _Point:
+    """The highest (net mean - risk_free)/volatility: where theta (net mean - risk_free) = variance, the tangent from cash."""
+
+    def gap(point: _Point) -> float:
+        return point.theta * (point.net - risk_free) - point.variance
+
+    least = path.at(0.0)
+    end, positive = _upward(path, lambda point: gap(point) > 0.0)
+    if not positive:
+        if end.net <= risk_free:
+            raise DataError("no_positive_excess")
+        return end
+    found = _root(
+        path,
+        least,
+        end,
+        gap,
+        lambda variance, net: _positive_roots(-variance[0], net[0] - risk_free - variance[1], net[1] - variance[2]),
+    )
+    if found.variance <= 1e-18 * float(path.unit.cov.diagonal().max()):
+        raise DataError("ratio_without_limit")
+    return found
+
+
+def _cvar_gap(limit: float) -> tuple[Gap, OnPiece]:
+    def gap(point: _Point) -> float:
+        return NORMAL_CVAR_95 * float(np.sqrt(point.variance)) - point.net - limit
+
+    def on_piece(variance: FloatArray, net: FloatArray) -> list[float]:
+        square = NORMAL_CVAR_95**2 * variance - np.array([(limit + net[0]) ** 2, 2.0 * (limit + net[0]) * net[1], net[1] ** 2])
+        roots = _positive_roots(*map(float, square))
+        return [theta for theta in roots if limit + net[0] + net[1] * theta >= 0.0]
+
+    return gap, on_piece
+
+
+def _within_cvar(path: _Path, found: _Point, limit: float, *, may_rise: bool) -> _Point:
+    """The point nearest to the one found whose CVaR keeps the limit; along the path the CVaR falls, then rises."""
+    gap, on_piece = _cvar_gap(limit)
+    if gap(found) <= 1e-13:
+        return found
+    least = _least_cvar(path, found, may_rise=may_rise)
+    if gap(least) > 1e-10:
+        raise InfeasibleError("limits_contradict")
+    if gap(least) >= -1e-13:
+        return least
+    if least.theta < found.theta:
+        return _root(path, least, found, gap, on_piece)
+    return _root(path, found, least, lambda point: -gap(point), on_piece)
+
+
+def _least_cvar(path: _Path, found: _Point, *, may_rise: bool) -> _Point:
+    """The least CVaR on the path: where 2.062713 theta = volatility, sought on the side of `found` to which the CVaR falls."""
+
+    def gap(point: _Point) -> float:
+        return NORMAL_CVAR_95 * point.theta - float(np.sqrt(point.variance))
+
+    def on_piece(variance: FloatArray, _: FloatArray) -> list[float]:
+        return _positive_roots(-variance[0], -variance[1], NORMAL_CVAR_95**2 - variance[2])
+
+    if gap(found) > 0.0:
+        return _root(path, path.at(0.0), found, gap, on_piece)
+    if not may_rise:
+        return found
+    end, beyond = _upward(path, lambda point: gap(point) > 0.0)
+    return _root(path, found, end, gap, on_piece) if beyond else end
