@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import connection
 
 from advisor.models import Investor
 from advisor.services.proposals import result_of
@@ -14,8 +14,9 @@ from demo.crowd import BLOCK_PEOPLE, draw_crowd
 from demo.models import World
 from demo.services.bulk import ROWS_A_TRANSACTION
 from demo.services.crowd_desk import Block, Desk, Part, StoredOffer, open_desk
-from demo.services.crowd_money import write_ledger, write_orders, write_portfolios, write_profiles
-from demo.services.crowd_rows import write_assessments, write_goals, write_investors, write_proposals, write_visits
+from demo.services.crowd_money import make_ledger, make_orders, make_portfolios, make_profiles
+from demo.services.crowd_rows import make_assessments, make_goals, make_investors, make_proposals, make_visits
+from demo.services.rows import Rows
 from demo.services.stage import Scenery, horizon_bin
 from demo.short_lives import draw_visits, live_shortly
 
@@ -56,30 +57,28 @@ def load_crowd(world: World, scenery: Scenery, *, months: float, say: Report) ->
             block = Block(crowd, live_shortly(crowd, stage, offer_of, rng), draw_visits(crowd, stage.tape, rng))
             until = min(BLOCK_PEOPLE, world.n_investors - crowd.first)
             for start, end in _pieces(block, n_done - crowd.first, until):
+                rows = make_rows(Part.of(block, start, end), desk)
                 began = monotonic()
-                with transaction.atomic():
-                    n_rows = write_people(Part.of(block, start, end), desk)
-                pace.wrote(n_rows, monotonic() - began)
+                rows.write()
+                pace.wrote(rows.n, monotonic() - began)
             n_done = crowd.first + until
             if n_done % TELL_EVERY == 0 or n_done == world.n_investors:
                 pace.tell(n_done)
     return n_done - n_before
 
 
-def write_people(part: Part, desk: Desk) -> int:
-    """Write some people with everything that is theirs, in the caller's transaction; returns how many rows."""
-    if connection.vendor == "postgresql":  # whoever a crash of the server loses is written again: nothing to wait for
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO off")
-    users, investors, n_rows = write_investors(part, desk)
-    first_sheets, last_sheets, n_sheets = write_assessments(part, investors, desk)
-    portfolios, n_portfolios = write_portfolios(part, desk)
-    goals, n_goals = write_goals(part, investors, portfolios, desk)
-    n_rows += n_sheets + n_portfolios + n_goals
-    n_rows += write_proposals(part, goals, users, (first_sheets, last_sheets), desk)
-    orders, n_orders = write_orders(part, investors, portfolios, desk)
-    n_rows += n_orders + write_ledger(part, portfolios, orders, desk)
-    return n_rows + write_visits(part, investors, desk) + write_profiles(part, investors, desk)
+def make_rows(part: Part, desk: Desk) -> Rows:
+    """Make the rows of some people with everything that is theirs, parents first."""
+    users, investors = make_investors(part, desk)
+    sheets = make_assessments(part, investors, desk)
+    portfolios = make_portfolios(part, desk)
+    goals = make_goals(part, investors, portfolios, desk)
+    make_proposals(part, goals, users, sheets, desk)
+    orders = make_orders(part, investors, portfolios, desk)
+    make_ledger(part, portfolios, orders, desk)
+    make_visits(part, investors, desk)
+    make_profiles(part, investors, desk)
+    return part.rows
 
 
 def _pieces(block: Block, start: int, until: int) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from advisor.jurisdictions import advice_rules
 from advisor.models import Branch
 from demo.crowd import NEVER, Crowd, Floats, Ints
 from demo.logins import BRANCHES
+from demo.services.rows import Rows
 from demo.services.stage import Scenery, at
 from demo.short_lives import PAYOUT, Ledgers, Offer, Visits
 from identity.roles import Role
@@ -122,7 +123,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Part:
-    """Some people of a block, whole households, with the places of all that is theirs and the keys of their rows."""
+    """Some people of a block, whole households, with the places of all that is theirs, and the rows made of it."""
 
     block: Block
     people: slice
@@ -131,6 +132,7 @@ class Part:
     movements: slice
     positions: slice
     visits: slice
+    rows: Rows = field(default_factory=Rows)
 
     @classmethod
     def of(cls, block: Block, start: int, end: int) -> Self:

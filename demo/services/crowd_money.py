@@ -9,7 +9,7 @@ from django.utils import timezone
 from advisor.models import Clearance
 from demo.crowd import NEVER, Ints
 from demo.services.crowd_desk import Desk, Part, Times
-from demo.services.rows import insert, next_keys
+from demo.services.rows import next_keys
 from demo.short_lives import BUY, KINDS, ORIGINS, PAYOUT, SELL, Trades, half_up
 from marketing.jurisdictions import market_rules
 from marketing.kernels.dormancy import Facts, state_of
@@ -21,18 +21,19 @@ BOOKED_AT = -20  # minutes after half past nine: the morning of the confirmation
 PLAN_DAYS = 90
 
 
-def write_portfolios(part: Part, desk: Desk) -> tuple[Ints, int]:
-    """A portfolio for each goal that was funded; returns keys by goal, -1 where there is none, and how many rows."""
+def make_portfolios(part: Part, desk: Desk) -> Ints:
+    """A portfolio for each goal that was funded; returns keys by goal, -1 where there is none."""
     ledgers, here = part.block.ledgers, part.plans
     funded = ledgers.level[here] >= 0
     keys = np.full(here.stop - here.start, -1)
     keys[funded] = next_keys(Portfolio, int(funded.sum()))
     opened = desk.when(part.block.crowd.plans.start[here][funded], 0)
-    return keys, insert(Portfolio, int(funded.sum()), id=keys[funded], cash_minor=ledgers.cash_minor[here][funded], opened_at=opened)
+    part.rows.add(Portfolio, int(funded.sum()), id=keys[funded], cash_minor=ledgers.cash_minor[here][funded], opened_at=opened)
+    return keys
 
 
-def write_orders(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> tuple[Ints, int]:
-    """A suitability decision and an order a trade, with the order's transitions; returns keys of the orders, and how many rows."""
+def make_orders(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> Ints:
+    """A suitability decision and an order a trade, with the order's transitions; returns keys of the orders."""
     trades, crowd = part.block.ledgers.trades.taken(part.trades), part.block.crowd
     n, person = len(trades), crowd.plans.person[trades.plan]
     placed = desk.when(trades.day, (crowd.minute[person] + 37 * trades.day) % 300)
@@ -42,7 +43,7 @@ def write_orders(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> t
     # Ascending, so that the largest indices grow at their end: random keys make a large load twice as long.
     prefix = uuid5(NAMESPACE_URL, f"demo:orders:{desk.seed}:{crowd.first}").hex[:8]
     decisions = [f"{crowd.first:012x}8{prefix[:3]}8{prefix[3:6]}{part.trades.start + row:012x}" for row in range(n)]
-    n_rows = insert(
+    part.rows.add(
         Clearance,
         n,
         id=decisions,
@@ -59,7 +60,7 @@ def write_orders(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> t
         at=placed,
     )
     keys = next_keys(Order, n)
-    n_rows += insert(
+    part.rows.add(
         Order,
         n,
         id=keys,
@@ -80,7 +81,8 @@ def write_orders(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> t
         placed_at=placed,
         confirmed_at=desk.when(trades.confirm, BOOKED_AT),
     )
-    return keys, n_rows + _write_transitions(trades, keys, placed, desk)
+    _make_transitions(part, trades, keys, placed, desk)
+    return keys
 
 
 def _where(mask: np.ndarray, values: Ints) -> list[int | None]:
@@ -97,21 +99,21 @@ def _numbers(owner: Ints) -> list[int]:
     return (np.arange(len(owner)) - np.searchsorted(owner, owner)).tolist()
 
 
-def _write_transitions(trades: Trades, keys: Ints, placed: Times, desk: Desk) -> int:
+def _make_transitions(part: Part, trades: Trades, keys: Ints, placed: Times, desk: Desk) -> None:
     """The events that the same orders would have left, had they been placed and confirmed by hand."""
     state, n = Order.State, len(trades)
     origins = np.array(ORIGINS)[trades.origin]
-    n_rows = insert(OrderEvent, n, order_id=keys, to_state=state.PLACED.value, why=origins, at=placed)
-    n_rows += insert(OrderEvent, n, order_id=keys, from_state=state.PLACED.value, to_state=state.ACCEPTED.value, at=placed)
+    part.rows.add(OrderEvent, n, order_id=keys, to_state=state.PLACED.value, why=origins, at=placed)
+    part.rows.add(OrderEvent, n, order_id=keys, from_state=state.PLACED.value, to_state=state.ACCEPTED.value, at=placed)
     confirmed = desk.when(trades.confirm, BOOKED_AT)
-    n_rows += insert(OrderEvent, n, order_id=keys, from_state=state.ACCEPTED.value, to_state=state.CONFIRMED.value, at=confirmed)
+    part.rows.add(OrderEvent, n, order_id=keys, from_state=state.ACCEPTED.value, to_state=state.CONFIRMED.value, at=confirmed)
     sold = ~trades.is_buy
     paid = desk.when(trades.pay[sold], BOOKED_AT)
-    return n_rows + insert(OrderEvent, len(paid), order_id=keys[sold], from_state=state.CONFIRMED.value, to_state=state.PAID.value, at=paid)
+    part.rows.add(OrderEvent, len(paid), order_id=keys[sold], from_state=state.CONFIRMED.value, to_state=state.PAID.value, at=paid)
 
 
-def write_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> int:
-    """Every movement in the order in which it was booked, and the holdings that they leave; returns how many rows."""
+def make_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> None:
+    """Every movement in the order in which it was booked, and the holdings that they leave."""
     trades, moves = part.block.ledgers.trades, part.block.ledgers.movements.taken(part.movements)
     held = part.block.ledgers.positions.taken(part.positions)
     of_order = moves.trade >= 0
@@ -123,7 +125,7 @@ def write_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> int:
         f"{kind}:{pk}" if pk else f"{kind}:demo:{of}:{number}"
         for kind, pk, of, number in zip(kinds, order, portfolio.tolist(), _numbers(moves.plan), strict=True)
     ]
-    n_rows = insert(
+    part.rows.add(
         LedgerEntry,
         len(keys),
         portfolio_id=portfolio,
@@ -137,7 +139,7 @@ def write_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> int:
         key=keys,
         at=desk.when(moves.day, np.where(np.isin(moves.kind, [BUY, SELL, PAYOUT]), BOOKED_AT, 0)),
     )
-    return n_rows + insert(
+    part.rows.add(
         Holding,
         len(held.plan),
         portfolio_id=portfolios[held.plan - part.plans.start],
@@ -147,8 +149,8 @@ def write_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> int:
     )
 
 
-def write_profiles(part: Part, investors: Ints, desk: Desk) -> int:
-    """Profiles and states as the nightly reading of who sleeps would write them; returns how many rows."""
+def make_profiles(part: Part, investors: Ints, desk: Desk) -> None:
+    """Profiles and states as the nightly reading of who sleeps would write them."""
     crowd, ledgers, first, n = part.block.crowd, part.block.ledgers, part.people.start, part.n
     trades, held = ledgers.trades.taken(part.trades), ledgers.positions.taken(part.positions)
     person = crowd.plans.person[trades.plan] - first
@@ -174,8 +176,8 @@ def write_profiles(part: Part, investors: Ints, desk: Desk) -> int:
         "idle_cash_minor": idle,
     }
     states = _states(facts, desk.scenery.tape.days[joined], today)
-    n_rows = insert(Profile, n, investor_id=investors, dormancy=states, refreshed_at=np.full(n, desk.now, dtype="datetime64[s]"), **facts)
-    return n_rows + insert(DormancyChange, n, investor_id=investors, to_state=states, date=today.isoformat())
+    part.rows.add(Profile, n, investor_id=investors, dormancy=states, refreshed_at=np.full(n, desk.now, dtype="datetime64[s]"), **facts)
+    part.rows.add(DormancyChange, n, investor_id=investors, to_state=states, date=today.isoformat())
 
 
 def _midnight_after(day: date) -> np.datetime64:

@@ -20,7 +20,7 @@ from demo.logins import DOMAIN
 from demo.people import GOALS
 from demo.services.crowd_desk import Desk, Part, StoredOffer, Times, as_dates
 from demo.services.people import SHARE_ONLINE
-from demo.services.rows import insert, next_keys
+from demo.services.rows import next_keys
 from demo.services.stage import at
 from identity.models import User
 from marketing.models import Event
@@ -29,12 +29,12 @@ ASSESSED_AT = -60  # minutes after half past nine, and up to an hour later: befo
 WHY_ASSESSED = "assessment completed"
 
 
-def write_investors(part: Part, desk: Desk) -> tuple[Ints, Ints, int]:
-    """Users, households, investors, consents; returns keys of users and investors, and how many rows."""
+def make_investors(part: Part, desk: Desk) -> tuple[Ints, Ints]:
+    """Users, households, investors, consents; returns keys of users and investors."""
     crowd, here, n = part.block.crowd, part.people, part.n
     joined = _joined_at(part, desk)
     users, investors = next_keys(User, n), next_keys(Investor, n)
-    n_rows = insert(
+    part.rows.add(
         User,
         n,
         id=users,
@@ -44,11 +44,11 @@ def write_investors(part: Part, desk: Desk) -> tuple[Ints, Ints, int]:
         language=np.where(crowd.speaks_english[here], "en", "zh-hans"),
         date_joined=joined,
     )
-    n_rows += insert(User.groups.through, n, user_id=users, group_id=desk.investors_group)
-    households, n_households = _write_households(part, desk)
+    part.rows.add(User.groups.through, n, user_id=users, group_id=desk.investors_group)
+    households = _make_households(part, desk)
     letters = np.array(list(PSEUDONYM_LETTERS))[(crowd.luck[here, 2:] * len(PSEUDONYM_LETTERS)).astype(np.int64)]
     level_from = np.where(crowd.renewed < NEVER, crowd.renewed, crowd.joined)[here]
-    n_rows += n_households + insert(
+    part.rows.add(
         Investor,
         n,
         id=investors,
@@ -66,8 +66,8 @@ def write_investors(part: Part, desk: Desk) -> tuple[Ints, Ints, int]:
         (Consent.Purpose.PROFILING, crowd.agrees_to_profiling[here]),
         (Consent.Purpose.MARKETING, crowd.agrees_to_marketing[here]),
     ):
-        n_rows += insert(Consent, n, investor_id=investors, purpose=purpose.value, is_given=given, source="simulated", at=joined)
-    return users, investors, n_rows
+        part.rows.add(Consent, n, investor_id=investors, purpose=purpose.value, is_given=given, source="simulated", at=joined)
+    return users, investors
 
 
 def _joined_at(part: Part, desk: Desk) -> Times:
@@ -75,7 +75,7 @@ def _joined_at(part: Part, desk: Desk) -> Times:
     return desk.when(crowd.joined[part.people], 5 + crowd.minute[part.people] % 30)
 
 
-def _write_households(part: Part, desk: Desk) -> tuple[Ints, int]:
+def _make_households(part: Part, desk: Desk) -> Ints:
     """A household each, or that of the person before; nobody here has an advisor of their own."""
     crowd = part.block.crowd
     heads = ~crowd.joins_household[part.people]
@@ -83,14 +83,14 @@ def _write_households(part: Part, desk: Desk) -> tuple[Ints, int]:
     places = part.people.start + np.flatnonzero(heads)
     keys = next_keys(Household, len(places))
     branch = desk.branches[(crowd.luck[places, 1] * len(desk.branches)).astype(np.int64)]
-    insert(
+    part.rows.add(
         Household,
         len(places),
         id=keys,
         name=[f"{crowd.names[place]}家" for place in places.tolist()],
         branch_id=np.where(crowd.luck[places, 0] < SHARE_ONLINE, desk.online, branch),
     )
-    return keys[np.cumsum(heads) - 1], len(places)
+    return keys[np.cumsum(heads) - 1]
 
 
 @cache
@@ -98,8 +98,8 @@ def _valid_until(day: date) -> str:
     return valid_until_from(at(day, 0)).isoformat()
 
 
-def write_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Ints, int]:
-    """Completed sheets and the changes of level they made; returns keys of each person's first and last sheet, and n rows."""
+def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Ints]:
+    """Completed sheets and the changes of level they made; returns keys of each person's first and last sheet."""
     crowd, start = part.block.crowd, part.people.start
     pairs = [(place, turn) for place in range(start, part.people.stop) for turn in range(len(crowd.sheets[place]))]
     place, turn = np.array(pairs, dtype=np.int64).T
@@ -111,7 +111,7 @@ def write_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, In
     rules, instrument = advice_rules().version, desk.scenery.instrument
     keys = next_keys(Assessment, len(pairs))
     level = np.array([profile.level for profile in profiles])
-    n_rows = insert(
+    part.rows.add(
         Assessment,
         len(pairs),
         id=keys,
@@ -131,7 +131,7 @@ def write_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, In
         started_at=done_at,
         completed_at=done_at,
     )
-    n_rows += insert(
+    part.rows.add(
         LevelChange,
         len(pairs),
         investor_id=investors[place - start],
@@ -142,7 +142,7 @@ def write_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, In
         at=done_at,
     )
     ends = np.append(np.flatnonzero(turn == 0)[1:], len(pairs)) - 1
-    return keys[turn == 0], keys[ends], n_rows
+    return keys[turn == 0], keys[ends]
 
 
 def _working(profile: Profile) -> dict[str, Any]:
@@ -150,16 +150,16 @@ def _working(profile: Profile) -> dict[str, Any]:
     return vars(profile) | {"blend": vars(profile.blend), "caps": [vars(cap) for cap in profile.caps]}
 
 
-def write_goals(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> tuple[Ints, int]:
-    """Accounts and goals, each with the portfolio it was funded with (-1: none); returns keys of the goals, and how many rows."""
+def make_goals(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> Ints:
+    """Accounts and goals, each with the portfolio it was funded with (-1: none); returns keys of the goals."""
     crowd, here = part.block.crowd, part.plans
     plans, n = crowd.plans, here.stop - here.start
     accounts, keys = next_keys(Account, part.n), next_keys(Goal, n)
     person, joined = plans.person[here], _joined_at(part, desk)
     made = np.maximum(desk.when(plans.start[here] - 1, 20 + crowd.minute[person] % 30), joined[person - part.people.start])
     kinds = [KINDS[kind] for kind in plans.kind[here].tolist()]
-    n_rows = insert(Account, part.n, id=accounts, investor_id=investors, opened_at=joined)
-    n_rows += insert(
+    part.rows.add(Account, part.n, id=accounts, investor_id=investors, opened_at=joined)
+    part.rows.add(
         Goal,
         n,
         id=keys,
@@ -171,11 +171,12 @@ def write_goals(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> tu
         target_date=as_dates(plans.target[here]),
         made_at=made,
     )
-    return keys, n_rows + insert(GoalEvent, n, goal_id=keys, kind="made", at=made)
+    part.rows.add(GoalEvent, n, goal_id=keys, kind="made", at=made)
+    return keys
 
 
-def write_proposals(part: Part, goals: Ints, users: Ints, assessments: tuple[Ints, Ints], desk: Desk) -> int:
-    """The accepted proposal of each goal that was funded, with its transitions; returns how many rows."""
+def make_proposals(part: Part, goals: Ints, users: Ints, assessments: tuple[Ints, Ints], desk: Desk) -> None:
+    """The accepted proposal of each goal that was funded, with its transitions."""
     crowd, ledgers = part.block.crowd, part.block.ledgers
     places = [place for place in range(part.plans.start, part.plans.stop) if ledgers.offers[place] is not None]
     n, start = len(places), crowd.plans.start[places]
@@ -199,7 +200,7 @@ def write_proposals(part: Part, goals: Ints, users: Ints, assessments: tuple[Int
         for row, place in enumerate(places)
     ]
     when, keys = desk.when(start, 0), next_keys(Proposal, n)
-    n_rows = insert(
+    part.rows.add(
         Proposal,
         n,
         id=keys,
@@ -216,9 +217,9 @@ def write_proposals(part: Part, goals: Ints, users: Ints, assessments: tuple[Int
         finished_at=when,
     )
     for state in (Proposal.State.WORKING, Proposal.State.READY):
-        n_rows += insert(ProposalEvent, n, proposal_id=keys, to_state=state.value, at=when)
+        part.rows.add(ProposalEvent, n, proposal_id=keys, to_state=state.value, at=when)
     actors = users[person - part.people.start]
-    return n_rows + insert(ProposalEvent, n, proposal_id=keys, to_state=Proposal.State.ACCEPTED.value, actor_id=actors, at=when)
+    part.rows.add(ProposalEvent, n, proposal_id=keys, to_state=Proposal.State.ACCEPTED.value, actor_id=actors, at=when)
 
 
 def _stored(part: Part, place: int) -> StoredOffer:
@@ -228,12 +229,12 @@ def _stored(part: Part, place: int) -> StoredOffer:
     return offer
 
 
-def write_visits(part: Part, investors: Ints, desk: Desk) -> int:
-    """Page views, as the product's own middleware would have written them; returns how many."""
+def make_visits(part: Part, investors: Ints, desk: Desk) -> None:
+    """Page views, as the product's own middleware would have written them."""
     visits, codes = part.block.visits.taken(part.visits), desk.scenery.tape.codes
     when, first = desk.ago(visits.days_ago), part.visits.start
     prefix = uuid5(NAMESPACE_URL, f"demo:visits:{desk.seed}:{part.block.crowd.first}").hex[:20]
-    return insert(
+    part.rows.add(
         Event,
         len(visits.person),
         message_id=[f"{prefix}{first + row:012x}" for row in range(len(visits.person))],

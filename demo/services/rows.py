@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from django.db import connection, models
+from django.db import connection, models, transaction
 from numpy.typing import NDArray
 
 Column = NDArray[Any] | Sequence[Any] | str | int | float | bool | None
@@ -15,37 +15,59 @@ ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
 def next_keys(model: type[models.Model], n: int) -> NDArray[np.int64]:
-    """The keys of the next n rows, inside the caller's transaction: SQLite has one writer, PostgreSQL gives each key once."""
+    """Take n keys of a model, which nobody else is given from then on; those that are not used leave a gap."""
     table = model._meta.db_table
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, n])
             return np.array([key for (key,) in cursor.fetchall()], dtype=np.int64)
+        # What AUTOINCREMENT itself counts with; a table that never had a row has no line there yet.
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
-        last = cursor.fetchone()
-    return np.arange(1, n + 1, dtype=np.int64) + (last[0] if last else 0)
-
-
-def insert(model: type[models.Model], n: int, **columns: Column) -> int:
-    """Write n rows of one model, in the caller's transaction; returns n.
-
-    A column is named as in the database and is one value for all rows or one a row; what has a plain default may be left
-    out. Times are datetime64 in UTC, JSON and UUIDs are text. Constraints are the database's; no signal, no `save`.
-    """
-    if not n:
-        return 0
-    values = _defaults(model) | columns
-    names = ", ".join(connection.ops.quote_name(name) for name in values)
-    table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                copy.write(_copy_text([_values(column, n) for column in values.values()]))
+        known = cursor.fetchone()
+        if known is None:
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, n])
         else:
-            rows = list(zip(*(_values(column, n) for column in values.values()), strict=True))
-            marks = ", ".join(["%s"] * len(values))
-            cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608  names of our own models
-    return n
+            cursor.execute("UPDATE sqlite_sequence SET seq = %s WHERE name = %s", [known[0] + n, table])
+    return np.arange(1, n + 1, dtype=np.int64) + (known[0] if known else 0)
+
+
+class Rows:
+    """Rows of several models, made first and then written together, so that the transaction is short."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[str, str, str | list[tuple[Any, ...]]]] = []
+        self.n = 0
+
+    def add(self, model: type[models.Model], n: int, **columns: Column) -> None:
+        """Make n rows of one model; they are written in the order in which they were added.
+
+        A column is named as in the database and is one value for all rows or one a row; what has a plain default may be
+        left out. Times are datetime64 in UTC, JSON and UUIDs are text, numbers in lists are Python's own. Constraints are
+        the database's; no signal, no `save`.
+        """
+        if not n:
+            return
+        values = _defaults(model) | columns
+        plain = [_values(column, n) for column in values.values()]
+        names = ", ".join(connection.ops.quote_name(name) for name in values)
+        made = _copy_text(plain) if connection.vendor == "postgresql" else list(zip(*plain, strict=True))
+        self._made.append((connection.ops.quote_name(model._meta.db_table), names, made))
+        self.n += n
+
+    def write(self) -> int:
+        """Write what was made in one transaction; returns how many rows."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                # Whoever is lost by a crash of the server is written again: nothing to wait for.
+                cursor.execute("SET LOCAL synchronous_commit TO off")
+            for table, names, made in self._made:
+                if isinstance(made, str):
+                    with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                        copy.write(made)
+                else:
+                    marks = ", ".join(["%s"] * len(made[0]))
+                    cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", made)  # noqa: S608  our own models' names
+        return self.n
 
 
 @cache

@@ -18,10 +18,10 @@ from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investo
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
 from demo.models import World
-from demo.services import crowd, load_demo_world
+from demo.services import load_demo_world
 from demo.services.bulk import ROWS_A_TRANSACTION
 from demo.services.erasing import erase_people
-from demo.services.rows import insert, next_keys
+from demo.services.rows import Rows, next_keys
 from marketing.models import DormancyChange, Event, Profile
 from marketing.services import refresh_dormancy
 from portfolios.jurisdictions import jurisdiction
@@ -44,19 +44,20 @@ class Killed(Exception):
 @pytest.fixture(scope="module")
 def large_world(django_db_setup, django_db_blocker):
     """A world whose first load was killed after a few transactions; yields how many people it had then, and rows a transaction."""
-    rows, write_people = [], crowd.write_people
+    rows, write = [], Rows.write
 
-    def counted(part, desk):
+    def counted(self):
         if len(rows) == FIRST_PIECES and not left:
             left.append(Investor.objects.count())
-            write_people(part, desk)
-            raise Killed
-        rows.append(write_people(part, desk))
+            with transaction.atomic():
+                write(self)
+                raise Killed
+        rows.append(write(self))
         return rows[-1]
 
     left: list[int] = []
     with django_db_blocker.unblock(), transaction.atomic(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crowd, "write_people", counted)
+        patch.setattr(Rows, "write", counted)
         with pytest.raises(Killed):
             load_demo_world(**SIZE)
         assert Investor.objects.count() == left[0]
@@ -282,7 +283,8 @@ def test_a_person_s_pages_are_there(short, client):
 def test_text_that_looks_like_a_separator_is_written_as_it_is(db):
     names = ["a\\tb\tc", "line\nline\r", "\\N", "\\", '{"a": "\\u4e00"}', ""]
     keys = next_keys(Branch, len(names))
-    with transaction.atomic():
-        assert insert(Branch, len(names), id=keys, name=names) == len(names)
+    rows = Rows()
+    rows.add(Branch, len(names), id=keys, name=names)
+    assert rows.write() == len(names)
     assert list(Branch.objects.filter(pk__in=keys.tolist()).order_by("pk").values_list("name", flat=True)) == names
     assert Branch.objects.create(name="the next one").pk > max(keys)
