@@ -137,16 +137,16 @@ def from_weights(problem: Quadratic, weights: FloatArray) -> Optimum | None:
     return None
 
 
-def polish(problem: Quadratic, face: Face) -> Optimum | None:
+def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES) -> Optimum | None:
     """Solve on the face, and move to the neighbouring face while a limit is broken or a multiplier has the wrong sign.
 
     Returns weights that hold their bounds exactly, with a KKT residual of at most `KKT_TOLERANCE` (in units of the largest
-    gain where that is above 1), or None where no face is found: start again from better weights, or `walk`. Ties
+    gain where that is above 1), or None where no face is found in `max_changes`: start again from better weights, or `walk`. Ties
     (directions of no variance and equal gain) go to the least sum of squares.
     """
     seen: set[bytes] = set()
     repeats, tolerance = 0, _tolerance(problem)
-    while len(seen) < _MAX_CHANGES and repeats < _MAX_REPEATS:
+    while len(seen) <= max_changes and repeats < _MAX_REPEATS:
         point = _solve_on(problem, face)
         excess, side = _excess(problem, point.weights, face)
         repeats += _key(face) in seen

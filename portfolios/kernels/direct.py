@@ -18,6 +18,7 @@ _STEP_UP = 8.0
 _MAX_STEPS = 12  # to 7e10 times the scale of theta: what is still undecided there differs by less than rounding
 _MAX_ROOT = 200
 _NEARLY_NONE = 1e-9
+_SAME = 1e-12
 
 
 def is_direct(mandate: Mandate) -> bool:
@@ -176,7 +177,7 @@ def _positive_roots(constant: float, linear: float, square: float) -> list[float
 def _within_volatility(path: _Path, limit: float) -> _Point:
     """The highest net mean at a volatility of at most `limit`: the last point of the path that keeps it."""
     least = path.at(0.0)
-    room = 1e-14 * float(path.unit.cov.diagonal().max())
+    room = _room(path)
     if least.variance > limit**2 + room:
         raise InfeasibleError("limits_contradict")
     end, exceeds = _upward(path, lambda point: point.variance > limit**2)
@@ -215,16 +216,41 @@ def _highest_ratio(path: _Path, risk_free: float) -> _Point:
         if end.net <= risk_free:
             raise DataError("no_positive_excess")
         return end
-    found = _root(
-        path,
-        least,
-        end,
-        gap,
-        lambda variance, net: _positive_roots(-variance[0], net[0] - risk_free - variance[1], net[1] - variance[2]),
-    )
-    if found.variance <= 1e-18 * float(path.unit.cov.diagonal().max()):
+    if least.variance <= _room(path):
+        shared = _ratio_of_cash(path, end, risk_free, gap)
+        if shared is not None:
+            return shared
+    return _root(path, least, end, gap, lambda variance, net: _tangent(variance, net, risk_free))
+
+
+def _tangent(variance: FloatArray, net: FloatArray, risk_free: float) -> list[float]:
+    return _positive_roots(-variance[0], net[0] - risk_free - variance[1], net[1] - variance[2])
+
+
+def _ratio_of_cash(path: _Path, end: _Point, risk_free: float, gap: Gap) -> _Point | None:
+    """Where weights without any risk can be had: an error if they earn more than the risk-free rate, None if they earn less.
+
+    If they earn just that, all that mixes them with the best risky weights has the same ratio: a whole piece of the path,
+    of which the weights of least sum of squares are taken.
+    """
+    first = path.at(_NEARLY_NONE * path.scale)
+    piece, line = _piece(path.unit, first.optimum.face), line_on(path.unit, first.optimum.face)
+    if piece is None or line is None or piece[1][0] > risk_free + _SAME:
         raise DataError("ratio_without_limit")
-    return found
+    if piece[1][0] < risk_free - _SAME:
+        return None
+    room = _room(path)
+    evenest = -float(line.start @ line.step) / (float(line.step @ line.step) or 1.0)
+    if first.theta < evenest < end.theta:
+        point = path.at(evenest)
+        if gap(point) <= room:
+            return point
+    return _root(path, first, end, lambda point: gap(point) - room, lambda variance, net: _tangent(variance, net, risk_free))
+
+
+def _room(path: _Path) -> float:
+    """A variance that is rounding."""
+    return 1e-14 * float(path.unit.cov.diagonal().max())
 
 
 def _cvar_gap(limit: float) -> tuple[Gap, OnPiece]:

@@ -15,6 +15,7 @@ DAQP_FUNDS = 100  # measured: up to about so many funds DAQP is the faster of th
 _INFINITE = 1e30
 _EQUALITY = 5  # DAQP's word for it
 _MAX_TURNS = 12
+_WARM_CHANGES = 6  # by then a solver would have found the face from nothing
 
 
 class _Near(NamedTuple):
@@ -41,7 +42,7 @@ def optimum_of(problem: Quadratic, face: Face | None = None) -> Optimum:
     Raises InfeasibleError("limits_contradict") where a linear programme confirms that no weights keep the limits, and
     SolverError("solver_missing" or "solver_failed") naming the solver.
     """
-    found = polish(problem, face) if face is not None else None
+    found = polish(problem, face, _WARM_CHANGES) if face is not None else None
     if found is not None:
         return found
     if (problem.low > problem.high).any():

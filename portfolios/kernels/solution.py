@@ -24,14 +24,14 @@ def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str)
     expected_return, volatility, cvar = figures(standard.moments, weights)
     costs = standard.costs(weights)
     net = expected_return - costs / mandate.horizon_years
-    objective = _objective(standard, net, volatility)
-    cvar_price = _cvar_price(standard, theta, volatility)
+    objective = objective_of(standard, net, volatility)
+    cvar_binds = mandate.cvar_limit is not None and cvar >= mandate.cvar_limit - _BINDS
+    cvar_price = _cvar_price(standard, theta, volatility) if cvar_binds else 0.0
     worth = _worth(standard, theta, volatility, cvar_price)
     binding = [*_linear_bindings(standard, optimum, worth)]
     if mandate.target_volatility is not None and volatility >= mandate.target_volatility - _BINDS:
-        slack = mandate.cvar_limit is not None and cvar_price != 0.0
-        binding.append(Binding("target_volatility", 0.0 if slack else volatility / theta if theta else None))
-    if mandate.cvar_limit is not None and cvar >= mandate.cvar_limit - _BINDS:
+        binding.append(Binding("target_volatility", volatility / theta if theta else None))
+    if cvar_binds:
         binding.append(Binding("cvar", cvar_price))
     return Solution(
         codes=mandate.funds,
@@ -49,7 +49,7 @@ def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str)
     )
 
 
-def _objective(standard: Standard, net: float, volatility: float) -> float:
+def objective_of(standard: Standard, net: float, volatility: float) -> float:
     mandate = standard.mandate
     if mandate.kind == "utility":
         return net - float(mandate.risk_aversion or 0.0) / 2.0 * volatility**2
