@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.engine.peers import Solve, package
 from benchmarks.engine.problems import Task
-from benchmarks.engine.universes import FloatArray, NotHereError
+from benchmarks.engine.universes import FloatArray
 
 MOST, LEAST = 6, 0.05
 GAP = 1e-9  # in utility: what a branch must promise above the best known to be looked into
@@ -67,7 +67,7 @@ def riskfolio_few(task: Task) -> Solve:
         model.card, model.lowerlng, model.solvers = MOST, LEAST, ["SCIP"]
         found = model.optimization(model="Classic", rm="MV", obj="Utility", rf=0, l=task.gamma / 2, hist=True)
         if found is None:
-            raise NotHereError("found no answer")
+            raise ValueError("prints that there is no solution and returns None")
         return np.asarray(found["weights"])
 
     return solve

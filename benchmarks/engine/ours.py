@@ -5,12 +5,14 @@ Kernels are looked up by name, so that a run on an older checkout says what it l
 
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from benchmarks.engine.peers import Solve
 from benchmarks.engine.problems import COST, HORIZON, Task
+from benchmarks.engine.race import WrongAnswerError
 from benchmarks.engine.universes import FloatArray, NotHereError, Universe
 from portfolios.kernels.mandate import Group, Mandate
 from portfolios.kernels.types import Moments
@@ -51,25 +53,33 @@ def _in_order_of(universe: Universe, codes: Sequence[str]) -> np.ndarray:
     return np.array([place[code] for code in universe.codes])
 
 
-def one_solve(task: Task) -> Solve:
+def one_solve(task: Task, **more: object) -> Solve:
     """A mandate and moments in memory to a proven, explained solution; the mandate is written anew for each solve."""
     solve = kernel("solve", "solve")
     moments = moments_of(task.universe)
     order = _in_order_of(task.universe, sorted(task.universe.codes))
-    return lambda: solve(moments, mandate_of(task)).weights[order]
+    return lambda: solve(moments, mandate_of(task, **more)).weights[order]
 
 
 def batch(tasks: Sequence[Task]) -> Callable[[], FloatArray]:
-    """All investors of one universe in one call: risk aversions (k,) and holdings (k, n) beside one mandate."""
-    solve_batch = kernel("batch", "solve_batch")
+    """All investors of one universe in one call, from the mandate and moments; every answer must come back proven."""
+    solve_batch, of_investors = kernel("batch", "solve_batch"), kernel("batch", "Investors")
+    standardise = kernel("standard", "standardise")
     universe = tasks[0].universe
-    order = _in_order_of(universe, sorted(universe.codes))
-    back = np.argsort(order)  # from the universe's order to the mandate's, which is sorted by code
-    moments, mandate = moments_of(universe), mandate_of(tasks[0])
-    gammas = np.array([task.gamma for task in tasks])
-    current = np.array([task.current for task in tasks])[:, back]
+    moments, mandate = moments_of(universe), replace(mandate_of(tasks[0]), current={})
+    order = _in_order_of(universe, mandate.funds)
+    theta = 1 / np.array([task.gamma for task in tasks])
+    current = np.empty((len(tasks), len(universe)))
+    current[:, order] = [task.current for task in tasks]
     assert all(task.cost == COST and task.grouped == tasks[0].grouped for task in tasks)
-    return lambda: solve_batch(moments, mandate, gammas, current).weights[:, order]
+
+    def solve() -> FloatArray:
+        found = solve_batch(standardise(moments, mandate), of_investors(theta, current, np.full(len(tasks), HORIZON)))
+        if not found.proven.all():
+            raise WrongAnswerError(f"{(~found.proven).sum()} of {len(tasks)} answers of the batch are not proven")
+        return np.asarray(found.weights[:, order])
+
+    return solve
 
 
 def frontier(task: Task) -> Callable[[], tuple[FloatArray, FloatArray]]:
@@ -85,9 +95,8 @@ def frontier(task: Task) -> Callable[[], tuple[FloatArray, FloatArray]]:
     return solve
 
 
-def cardinality(task: Task, most: int, least: float) -> Solve:
-    """At most so many funds, each at least so much if held, through the same door as any other mandate."""
-    solve = kernel("solve", "solve")
+def explanation(task: Task) -> Callable[[], list[tuple[str, float]]]:
+    """Which limits to relax, and by how much, where no portfolio keeps the mandate."""
+    explain = kernel("explain", "explain")
     moments = moments_of(task.universe)
-    order = _in_order_of(task.universe, sorted(task.universe.codes))
-    return lambda: solve(moments, mandate_of(task, max_funds=most, min_weight_if_held=least)).weights[order]
+    return lambda: [(one.limit, one.by) for one in explain(moments, mandate_of(task)).relax]

@@ -126,6 +126,8 @@ def riskfolio(task: Task) -> Solve:
         for name, value in settings.items():
             setattr(model, name, value)
         found = model.optimization(model="Classic", rm="MV", obj="Utility", rf=0, l=task.gamma / 2, hist=True)
+        if found is None:
+            raise ValueError("prints that there is no solution and returns None")
         return np.asarray(found["weights"])
 
     return solve

@@ -28,6 +28,7 @@ class Task:
     cap: float = CAP
     cost: float = 0.0  # a fraction of what is bought or sold, one-off
     current: FloatArray = field(default_factory=lambda: np.zeros(0))
+    limits: tuple[tuple[float, float], ...] = GROUPS
 
     def __post_init__(self) -> None:
         if not len(self.current):
@@ -37,7 +38,7 @@ class Task:
     def groups(self) -> tuple[tuple[str, FloatArray, float, float], ...]:
         """Name, membership (n,), least and most of each of five groups: every fifth fund belongs together."""
         place = np.arange(len(self.universe)) % 5
-        return tuple((f"g{i}", (place == i).astype(float), *limits) for i, limits in enumerate(GROUPS)) if self.grouped else ()
+        return tuple((f"g{i}", (place == i).astype(float), *limits) for i, limits in enumerate(self.limits)) if self.grouped else ()
 
     @property
     def annual_cost(self) -> float:

@@ -46,6 +46,8 @@ def _on_face(task: Task, start: FloatArray, near: float) -> tuple[FloatArray, fl
     best, least = start, np.inf
     for _ in range(len(start)):
         weights, multipliers = _solve_face(task, pinned, trade, row_side)
+        if not np.isnan(pinned).any():
+            multipliers[0] = _price_of_the_sum(task, weights)
         wrong, fund = _violation(task, weights, multipliers, row_side)
         if wrong < least:
             best, least = weights, wrong
@@ -79,19 +81,29 @@ def _solve_face(task: Task, pinned: FloatArray, trade: np.ndarray, row_side: np.
 def _violation(task: Task, weights: FloatArray, multipliers: FloatArray, row_side: np.ndarray) -> tuple[float, int | None]:
     """The worst violated condition, from weights and row multipliers alone, and the fund it belongs to (None: a row)."""
     rows, low, high = task.rows
-    slope = task.universe.mean - task.gamma * task.universe.cov @ weights - rows.T @ multipliers
-    buy = sell = np.zeros(len(weights))
-    if task.cost:
-        # What one more unit costs: buying where at or above the current weight, saving a sale below it, and the reverse.
-        buy = np.where(weights >= task.current - 1e-14, 1, -1) * task.annual_cost
-        sell = np.where(weights <= task.current + 1e-14, 1, -1) * task.annual_cost
-    more, less = slope - buy, -slope - sell
+    more, less = _gains(task, weights)
+    more, less = more - rows.T @ multipliers, less + rows.T @ multipliers
     wrong = np.maximum(np.where(weights < task.cap - 1e-14, more, 0), np.where(weights > 1e-14, less, 0))
     wrong = np.maximum(wrong, np.maximum(-weights, weights - task.cap))
     row_wrong = np.maximum(low - rows @ weights, rows @ weights - high)
     row_wrong[1:] = np.maximum(row_wrong[1:], -(row_side * multipliers)[1:])
     fund = int(np.argmax(wrong))
     return float(max(wrong[fund], row_wrong.max())), fund if wrong[fund] >= row_wrong.max() else None
+
+
+def _gains(task: Task, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the objective gains by a little more of each fund, and by a little less (n,)."""
+    slope = task.universe.mean - task.gamma * task.universe.cov @ weights
+    # Buying costs where at or above the current weight and saves a sale below it; selling the reverse.
+    buy = np.where(weights >= task.current - 1e-14, 1, -1) * task.annual_cost
+    sell = np.where(weights <= task.current + 1e-14, 1, -1) * task.annual_cost
+    return slope - buy, -slope - sell
+
+
+def _price_of_the_sum(task: Task, weights: FloatArray) -> float:
+    """Where every fund is on a limit the face does not say it: half way between the best purchase and the best sale."""
+    more, less = _gains(task, weights)
+    return float(more[weights < task.cap].max(initial=-1.0) - less[weights > 0].max(initial=-1.0)) / 2
 
 
 def _mend(task: Task, weights: FloatArray, pinned: FloatArray, trade: np.ndarray, fund: int, multipliers: FloatArray) -> None:

@@ -53,7 +53,8 @@ def claims(section: Section) -> list[Row]:
     if ours is None:
         why = next((result.note for result in section.results if result.kind == "ours"), "not measured")
         return [Row(section.title, "–", verdict=why if why.startswith("not measured") else f"not measured: {why}")]
-    peer, raw = best(section, "peer"), best(section, "raw")
+    peer = best(section, "peer" if any(result.kind == "peer" for result in section.results) else "cvxpy")
+    raw = best(section, "raw")
     rows = [_row(section, ours, peer, _bar(section), _clears(section, ours, peer))]
     if raw is not None:
         rows.append(_row(section, ours, raw, "–", True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmarks.engine.problems import COST, Task, holdings, investors
 from benchmarks.engine.race import Contender, Judgement, Result, Section, race
 from benchmarks.engine.reference import reference
 from benchmarks.engine.report import claims
+from benchmarks.engine.unbarred import unbarred
 from benchmarks.engine.universes import SOURCES, FloatArray, NotHereError, Universe
 from benchmarks.rows import Row
 
@@ -56,21 +58,21 @@ def one_solve(quick: bool) -> Iterator[Section]:
         section = Section(title, "ms", (2.0 if cost else 1.0) if barred else None, None, 10.0 if barred and not cost else None)
         task = Task(universe, 6.0, cost=cost, current=holdings(len(universe), np.random.default_rng(7)))
         best = reference(task)
-        yield race(section, _one_solve_contenders(task), lambda c, w, t=task, b=best: by_weights(t, b, c, w), 0.3 if quick else 8.0)
+        yield race(section, _one_solve_contenders(task), partial(by_weights, task, best), 0.3 if quick else 8.0)
 
 
 def _one_solve_contenders(task: Task) -> list[Contender]:
     return [
-        Contender("ours", "Hengtou", lambda: ours.one_solve(task)),
-        Contender("peer", "PyPortfolioOpt", lambda: peers.pypfopt(task)),
-        Contender("peer", "skfolio", lambda: peers.skfolio(task)),
-        Contender("peer", "Riskfolio-Lib", lambda: peers.riskfolio(task)),
-        Contender("cvxpy", "cvxpy rebuilt (Clarabel)", lambda: peers.cvxpy_rebuilt(task)),
-        Contender("cvxpy", "cvxpy reused (DPP, Clarabel)", lambda: peers.cvxpy_reused(task)),
-        Contender("raw", "Clarabel", lambda: raw.clarabel_raw(task)),
-        Contender("raw", "DAQP", lambda: raw.daqp_raw(task)),
-        Contender("raw", "PIQP", lambda: raw.piqp_raw(task)),
-        Contender("raw", "OSQP, polished", lambda: raw.osqp_raw(task)),
+        Contender("ours", "Hengtou", partial(ours.one_solve, task)),
+        Contender("peer", "PyPortfolioOpt", partial(peers.pypfopt, task)),
+        Contender("peer", "skfolio", partial(peers.skfolio, task)),
+        Contender("peer", "Riskfolio-Lib", partial(peers.riskfolio, task)),
+        Contender("cvxpy", "cvxpy rebuilt (Clarabel)", partial(peers.cvxpy_rebuilt, task)),
+        Contender("cvxpy", "cvxpy reused (DPP, Clarabel)", partial(peers.cvxpy_reused, task)),
+        Contender("raw", "Clarabel", partial(raw.clarabel_raw, task)),
+        Contender("raw", "DAQP", partial(raw.daqp_raw, task)),
+        Contender("raw", "PIQP", partial(raw.piqp_raw, task)),
+        Contender("raw", "OSQP, polished", partial(raw.osqp_raw, task)),
     ]
 
 
@@ -92,7 +94,7 @@ def many_investors(quick: bool) -> Iterator[Section]:
         best = np.array([reference(task, start) for task, start in zip(tasks, starts, strict=True)])
         section = Section(title, "a second", None, None if grouped else bars[name])
         contenders = _many_contenders(tasks, SHARES[name] if not quick else 5)
-        yield race(section, contenders, lambda c, w, t=tasks, b=best: _many_judged(t, b, c, w), 0.3 if quick else 12.0)
+        yield race(section, contenders, partial(_many_judged, tasks, best), 0.3 if quick else 12.0)
 
 
 def _piqp_starts(tasks: Sequence[Task]) -> Sequence[FloatArray | None]:
@@ -103,7 +105,7 @@ def _piqp_starts(tasks: Sequence[Task]) -> Sequence[FloatArray | None]:
 
 
 def _many_contenders(tasks: Sequence[Task], few_tasks: int) -> list[Contender]:
-    some, more = tasks[:few_tasks], tasks[: 10 * few_tasks]
+    some, more = tasks[:few_tasks], tasks[: 5 * few_tasks]
 
     def loop(solve_one: Any) -> Any:
         package_at_hand = [solve_one(task) for task in some]
@@ -114,13 +116,13 @@ def _many_contenders(tasks: Sequence[Task], few_tasks: int) -> list[Contender]:
         return lambda: np.array([solve(task) for task in some])
 
     return [
-        Contender("ours", "Hengtou", lambda: ours.batch(tasks), len(tasks)),
-        Contender("peer", f"PyPortfolioOpt, first {len(some)}", lambda: loop(peers.pypfopt), len(some)),
-        Contender("peer", f"skfolio, first {len(some)}", lambda: loop(peers.skfolio), len(some)),
-        Contender("peer", "Riskfolio-Lib", lambda: loop(peers.riskfolio), len(some)),
+        Contender("ours", "Hengtou", partial(ours.batch, tasks), len(tasks)),
+        Contender("peer", f"PyPortfolioOpt, first {len(some)}", partial(loop, peers.pypfopt), len(some)),
+        Contender("peer", f"skfolio, first {len(some)}", partial(loop, peers.skfolio), len(some)),
+        Contender("peer", "Riskfolio-Lib", partial(loop, peers.riskfolio), len(some)),
         Contender("cvxpy", f"cvxpy reused (DPP, Clarabel), first {len(some)}", reused, len(some)),
-        Contender("raw", f"PIQP loop, split form, 1e-8, first {len(more)}", lambda: raw.piqp_loop(more, 1e-8), len(more)),
-        Contender("raw", f"PIQP loop, split form, 1e-12, first {len(more)}", lambda: raw.piqp_loop(more, 1e-12), len(more)),
+        Contender("raw", f"PIQP loop, split form, 1e-8, first {len(more)}", partial(raw.piqp_loop, more, 1e-8), len(more)),
+        Contender("raw", f"PIQP loop, split form, 1e-12, first {len(more)}", partial(raw.piqp_loop, more, 1e-12), len(more)),
     ]
 
 
@@ -146,11 +148,11 @@ def frontier(quick: bool) -> Iterator[Section]:
         task = Task(universe, 6.0, grouped=grouped)
         section = Section(title, "ms", 30.0 if len(universe) == 50 and not grouped else None)
         contenders = [
-            Contender("ours", "Hengtou, all turning points", lambda t=task: ours.frontier(t)),
-            Contender("peer", f"skfolio, {POINTS} points", lambda t=task: peers.skfolio_frontier(t, POINTS)),
-            Contender("raw", "cvxcla, all turning points", lambda t=task: raw.cvxcla_frontier(t)),
+            Contender("ours", "Hengtou, all turning points", partial(ours.frontier, task)),
+            Contender("peer", f"skfolio, {POINTS} points", partial(peers.skfolio_frontier, task, POINTS)),
+            Contender("raw", "cvxcla, all turning points", partial(raw.cvxcla_frontier, task)),
         ]
-        yield race(section, contenders, lambda c, a, t=task: _frontier_judged(t, c, a), 0.3 if quick else 6.0)
+        yield race(section, contenders, partial(_frontier_judged, task), 0.3 if quick else 6.0)
 
 
 def _frontier_judged(task: Task, contender: Contender, answer: Any) -> Judgement:
@@ -204,15 +206,15 @@ def cardinality(quick: bool) -> Iterator[Section]:
             yield missing(title, "DAQP, to judge by, is not installed")
             continue
         contenders = [
-            Contender("ours", "Hengtou, proven", lambda t=task: ours.cardinality(t, few.MOST, few.LEAST)),
-            Contender("peer", "skfolio (SCIP)", lambda t=task: _skfolio_few(t)),
-            Contender("peer", "Riskfolio-Lib (SCIP)", lambda t=task: few.riskfolio_few(t)),
-            Contender("cvxpy", "cvxpy (SCIP)", lambda t=task: few.scip_cvxpy(t)),
-            Contender("raw", "SCIP", lambda t=task: few.scip_raw(t)),
-            Contender("raw", "bare branch and bound on DAQP", lambda t=task: few.branching(t)),
+            Contender("ours", "Hengtou, proven", partial(ours.one_solve, task, max_funds=few.MOST, min_weight_if_held=few.LEAST)),
+            Contender("peer", "skfolio (SCIP)", partial(_skfolio_few, task)),
+            Contender("peer", "Riskfolio-Lib (SCIP)", partial(few.riskfolio_few, task)),
+            Contender("cvxpy", "cvxpy (SCIP)", partial(few.scip_cvxpy, task)),
+            Contender("raw", "SCIP", partial(few.scip_raw, task)),
+            Contender("raw", "bare branch and bound on DAQP", partial(few.branching, task)),
         ]
         section = Section(title, "ms", 250.0)
-        yield race(section, contenders, lambda c, w, t=task, b=best: _few_judged(t, b, c, w), 0.3 if quick else 15.0)
+        yield race(section, contenders, partial(_few_judged, task, best), 0.3 if quick else 15.0)
 
 
 def _skfolio_few(task: Task) -> peers.Solve:
@@ -241,4 +243,4 @@ def engine(quick: bool) -> Iterator[Row]:
                 yield from claims(each)
 
 
-SECTIONS = (one_solve, many_investors, frontier, cardinality)
+SECTIONS = (one_solve, many_investors, frontier, cardinality, unbarred)
