@@ -1,0 +1,318 @@
+"""Lower bounds of a quadratic programme with undecided holdings: the perspective relaxation, priced and solved by DAQP."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import daqp
+import numpy as np
+
+from portfolios.kernels.branching import LONG, NONE, SHORT, BoolArray, Choices, Incumbent, Relaxed
+from portfolios.kernels.errors import InfeasibleError
+from portfolios.kernels.feasible import FEASIBLE, feasible_weights
+from portfolios.kernels.quadratic import optimum_of
+from portfolios.kernels.standard import Quadratic
+from portfolios.kernels.types import FloatArray
+
+_SUM_PENALTY = 2.0  # in mean variances; sum(w) = 1 makes it free, and it leaves more variance to each fund alone
+_SHARE = 0.97  # of the variance that can be split off a fund by fund: all of it would leave a singular matrix
+_FREE_SLOPE = 1e10  # reciprocal curvature of a bend; DAQP knows no bend without one
+_EQUALITY, _SOFT = 5, 8
+_ENDLESS = 1e30
+_TRADED = 1e-12
+_LOOSENESS = 1e-8  # of the largest variance
+_STRICT, _LOOSE = 1e-9, 1e-6  # by how much DAQP may miss a limit
+_FEW_STEPS, _MANY_STEPS = 4, 100
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What one more held fund costs, and 1.00 more traded: multipliers of the limits that the relaxation moves into the objective."""
+
+    fund: float = 0.0
+    trade: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A node at given prices: what each option adds to the bound (3, n); how far the number of funds and the turnover miss their limits."""
+
+    relaxed: Relaxed
+    values: FloatArray
+    surplus: float
+    over: float
+
+
+class Perspective:
+    """Bounds and exact optima of min 1/2 w'Sw - gain'w + trading costs over a quadratic's limits and choices of funds.
+
+    S is split into H + diag(d), both positive semidefinite, and d's part charged as d w^2 / z with z in [0, 1] how much of
+    the fund is held: exact at z = 0 and 1, and between them the convex envelope. The number of funds and the turnover are
+    priced, so a node is one quadratic programme in w whose bends are soft limits. Every bound is the Lagrangian dual at
+    what the solver returned, evaluated in closed form over each fund's own options: it holds however inexact that was.
+    Sources: Frangioni and Gentile (2006), Perspective cuts for a class of convex 0-1 mixed integer programs; Zheng, Sun and
+    Li (2014), Improving the performance of MIQP solvers for quadratic programs with cardinality and minimum threshold
+    constraints.
+    """
+
+    def __init__(self, problem: Quadratic, choices: Choices) -> None:
+        n = len(problem.gain)
+        self.choices = choices
+        self.scale = float(np.diag(problem.cov).max()) or 1.0
+        scaled = {name: getattr(problem, name) / self.scale for name in ("cov", "gain", "buy", "sell")}
+        self.problem = replace(problem, **scaled)
+        penalty = _SUM_PENALTY * float(np.trace(self.problem.cov)) / n or 1.0
+        full = self.problem.cov + penalty
+        self.own = _own_variances(full)
+        self.rest = full - np.diag(self.own)
+        self.linear = -self.problem.gain - penalty
+        self.constant = penalty / 2.0
+        self.stiffness = 0.5 / np.diag(np.linalg.pinv(self.rest, hermitian=True)).clip(1e-12)
+        self.is_limited = bool(np.isfinite(problem.max_trade))
+        self.kinks = np.flatnonzero((problem.buy > 0) | (problem.sell > 0) | self.is_limited)
+        low, high = choices.hull(choices.allowed)
+        self.worst = _worst(self.problem, np.maximum(-low, high)) * self.scale
+        self.both = np.flatnonzero((low < 0) & (high > 0))
+        self._sides(low, high)
+        self.model = daqp.Model()
+        self._setup()
+
+    def _sides(self, low: FloatArray, high: FloatArray) -> None:
+        """Least and largest weight held on either side, in absolute terms; 0 for a side a fund does not have."""
+        lows, highs = self.choices.lows, self.choices.highs
+        long_least = np.maximum(lows[LONG], 0.0)
+        short_least = np.where(self.choices.allowed[SHORT], -highs[SHORT], np.maximum(-highs[LONG], 0.0))
+        self.least = np.stack([long_least, short_least])
+        self.largest = np.stack([np.maximum(high, 0.0), np.maximum(-low, 0.0)])
+        self.least = np.minimum(self.least, self.largest)
+
+    def _setup(self) -> None:
+        p, n = self.problem, len(self.linear)
+        one = np.eye(n)
+        self.n_rows = len(p.rows)
+        self.rows = np.vstack([p.rows, one, one[self.both], one[self.kinks]])
+        is_equal = p.row_low == p.row_high
+        soft = np.full(len(self.rows) - self.n_rows, _SOFT)
+        self.sense = np.concatenate([np.zeros(n), np.where(is_equal, _EQUALITY, 0), soft]).astype(np.int32)
+        self.row_low, self.row_high = np.maximum(p.row_low, -_ENDLESS), np.minimum(p.row_high, _ENDLESS)
+        hard = np.zeros(n + self.n_rows)
+        curvature = np.minimum(1.0 / np.maximum(self.own, 1.0 / _FREE_SLOPE), _FREE_SLOPE)
+        self.soft = np.concatenate([hard, curvature, np.full(len(self.both) + len(self.kinks), _FREE_SLOPE)])
+        self.hard = hard
+        self.model.settings = {"primal_tol": _STRICT}
+        low, high = self.choices.hull(self.choices.allowed)
+        self._load(self.model, low, high, *self._envelope(self.choices.allowed, Prices()))
+
+    def _envelope(self, allowed: BoolArray, prices: Prices) -> tuple[FloatArray, FloatArray, FloatArray, Prices]:
+        """Of each side (2, n): where the envelope turns from a line into a parabola, the line's slope, the bend between them."""
+        own = np.maximum(self.own, 1e-300)
+        turn = np.clip(np.sqrt(2.0 * prices.fund / own), self.least, self.largest)
+        turn = np.where(allowed[NONE], turn, 0.0)
+        slope = np.divide(prices.fund, turn, out=np.zeros_like(turn), where=turn > 0) + 0.5 * self.own * turn
+        bend = np.maximum(self.own * turn - slope, 0.0)
+        return turn, slope, bend, prices
+
+    def _arrays(
+        self, low: FloatArray, high: FloatArray, turn: FloatArray, slope: FloatArray, bend: FloatArray, prices: Prices
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        p, kinks, both = self.problem, self.kinks, self.both
+        linear = self.linear + np.where(self.largest[0] > 0, slope[0], -slope[1])
+        linear[both] = self.linear[both]
+        at = p.current[kinks]
+        none = np.zeros(len(both))
+        upper = np.concatenate([high, self.row_high, turn[0], none, at])
+        lower = np.concatenate([low, self.row_low, -turn[1], none, at])
+        upward = np.concatenate([self.hard, bend[0], slope[0, both], p.buy[kinks] + prices.trade])
+        downward = np.concatenate([self.hard, bend[1], slope[1, both], p.sell[kinks] + prices.trade])
+        return linear, upper, lower, upward, downward
+
+    def _load(self, model: Any, low: FloatArray, high: FloatArray, *envelope: Any) -> None:
+        linear, upper, lower, upward, downward = self._arrays(low, high, *envelope)
+        model.setup(self.rest, linear, self.rows, upper, lower, self.sense)
+        model.soft_weights(rho_l=self.soft, rho_u=self.soft, w_l=downward, w_u=upward)
+
+    def _solve(self, low: FloatArray, high: FloatArray, *envelope: Any) -> tuple[FloatArray, FloatArray] | None:
+        """Weights and row multipliers at given prices, exact or not; None where it is certain that no weights keep the limits."""
+        linear, upper, lower, upward, downward = self._arrays(low, high, *envelope)
+        self.model.update(f=linear, bupper=upper, blower=lower)
+        self.model.soft_weights(rho_l=self.soft, rho_u=self.soft, w_l=downward, w_u=upward)
+        weights, _, flag, info = self.model.solve()
+        if flag <= 0:
+            if self._breaks_a_row(low, high):
+                return None
+            # A warm start or a strict tolerance can mislead it; what it still calls infeasible a linear programme decides.
+            self.model = daqp.Model()
+            self.model.settings = {"primal_tol": _LOOSE}
+            self._load(self.model, low, high, *envelope)
+            weights, _, flag, info = self.model.solve()
+            self.model.settings = {"primal_tol": _STRICT}
+        if flag <= 0 or not np.isfinite(weights).all():
+            feasible = feasible_weights(replace(self.problem, low=low, high=high, max_trade=np.inf))
+            return None if feasible is None else (feasible, np.zeros(self.n_rows))
+        n = len(linear)
+        multipliers = np.array(info["lam"][n : n + self.n_rows])
+        held_at = np.where(multipliers > 0, self.problem.row_high, self.problem.row_low)
+        return np.clip(weights, low, high), np.where(np.isfinite(held_at), multipliers, 0.0)
+
+    def _breaks_a_row(self, low: FloatArray, high: FloatArray) -> bool:
+        """Whether some row alone cannot be kept within the box."""
+        rows = self.problem.rows
+        up, down = np.maximum(rows, 0.0), np.minimum(rows, 0.0)
+        most, least = up @ high + down @ low, up @ low + down @ high
+        return bool((most < self.problem.row_low - FEASIBLE).any() or (least > self.problem.row_high + FEASIBLE).any())
+
+    def _dual(self, weights: FloatArray, multipliers: FloatArray, prices: Prices) -> tuple[float, FloatArray]:
+        """The Lagrangian's constant part, and what every option of every fund adds to it (3, n) at the least."""
+        p = self.problem
+        curved = self.rest @ weights
+        slope = curved + self.linear + multipliers @ p.rows
+        held_at = np.where(multipliers > 0, p.row_high, p.row_low)
+        constant = self.constant - 0.5 * float(weights @ curved) - float(multipliers[multipliers != 0] @ held_at[multipliers != 0])
+        constant -= prices.fund * self.choices.most
+        if self.is_limited:
+            constant -= prices.trade * p.max_trade
+        values = np.empty_like(self.choices.lows)
+        buy, sell = p.buy + prices.trade, p.sell + prices.trade
+        values[NONE] = buy * np.maximum(-p.current, 0.0) + sell * np.maximum(p.current, 0.0)
+        for option in (LONG, SHORT):
+            values[option] = prices.fund + self._least(option, slope, buy, sell)
+        return constant, np.where(self.choices.allowed, values, np.inf)
+
+    def _least(self, option: int, slope: FloatArray, buy: FloatArray, sell: FloatArray) -> FloatArray:
+        """The least of 1/2 d w^2 + slope w + trading cost over an option's interval, fund by fund."""
+        low, high = self.choices.lows[option], self.choices.highs[option]
+        own = np.maximum(self.own, 1e-300)
+        if not len(self.kinks):
+            at = np.clip(-slope / own, low, high)
+            return 0.5 * self.own * at**2 + slope * at
+        current = self.problem.current
+        tried = np.clip(np.stack([-(slope + buy) / own, -(slope - sell) / own, current]), low, high)
+        trade = tried - current
+        return (0.5 * self.own * tried**2 + slope * tried + buy * np.maximum(trade, 0.0) + sell * np.maximum(-trade, 0.0)).min(axis=0)
+
+    def _bound(self, allowed: BoolArray, prices: Prices) -> _Node | None:
+        low, high = self.choices.hull(allowed)
+        envelope = self._envelope(allowed, prices)
+        solved = self._solve(low, high, *envelope)
+        if solved is None:
+            return None
+        weights, multipliers = solved
+        constant, values = self._dual(weights, multipliers, prices)
+        least = np.where(allowed, values, np.inf).min(axis=0)
+        turn = np.where(weights >= 0, envelope[0][0], envelope[0][1])
+        part = np.divide(np.abs(weights), turn, out=(np.abs(weights) > 1e-9).astype(float), where=turn > 1e-12)
+        held = np.where(allowed[NONE], np.minimum(part, 1.0), 1.0)
+        away = weights - np.clip(weights, self.choices.lows, self.choices.highs)
+        beyond = (values - least + self.stiffness * away**2) * self.scale
+        over = float(np.abs(weights - self.problem.current).sum()) - self.problem.max_trade if self.is_limited else -np.inf
+        relaxed = Relaxed((constant + float(least.sum())) * self.scale, weights, held, beyond, prices)
+        return _Node(relaxed, values * self.scale, float(held.sum()) - self.choices.most, over)
+
+    def relax(self, allowed: BoolArray, prices: Prices, enough: float) -> Relaxed | None:
+        """Bound a node from its parent's prices, moving them a step where the bound is not yet enough."""
+        node = self._keep_turnover(allowed, prices, enough, _FEW_STEPS)
+        if node is None or node.relaxed.bound >= enough:
+            return None if node is None else node.relaxed
+        fund = node.relaxed.prices.fund
+        if abs(node.surplus) <= 0.3 or (node.surplus < 0 and fund == 0.0):
+            return node.relaxed
+        moved = replace(node.relaxed.prices, fund=fund * (1.5 if node.surplus > 0 else 0.6))
+        again = self._bound(allowed, moved)
+        return again.relaxed if again is not None and again.relaxed.bound > node.relaxed.bound else node.relaxed
+
+    def first_prices(self, enough: float) -> Prices:
+        """The prices of the best bound of the root; that of a fund by bisection, starting where 1/K of one fund is worth it."""
+        allowed = self.choices.settled(self.choices.allowed)
+        if allowed is None:
+            return Prices()
+        low, high = 0.0, np.inf
+        at = Prices(fund=0.5 * float(np.median(self.own)) / self.choices.most**2 or 1e-6)
+        best, prices = -np.inf, Prices()
+        for _ in range(24):
+            node = self._keep_turnover(allowed, at, enough, _FEW_STEPS)
+            if node is None:
+                return prices
+            if node.relaxed.bound > best:
+                best, prices = node.relaxed.bound, node.relaxed.prices
+            low, high = (at.fund, high) if node.surplus > 0 else (low, at.fund)
+            if (low > 0 and high < 1.02 * low) or high < 1e-9 or low > 1e9:
+                break
+            fund = 4.0 * low if np.isinf(high) else 0.25 * high if low == 0 else float(np.sqrt(low * high))
+            at = replace(node.relaxed.prices, fund=fund)
+        return prices
+
+    def exact(self, options: BoolArray) -> Incumbent | None:
+        """The optimum under decided options, and what every option of every fund would then add, the price of a fund 0."""
+        node = self._keep_turnover(options, Prices(), np.inf, _MANY_STEPS)
+        if node is None:
+            return None
+        value, weights = node.relaxed.bound, node.relaxed.weights
+        # Decided options leave no gap but rounding, which is smaller in the dual: it does not feel a sum that is 1e-10 short.
+        if node.over > _TRADED or self.problem.value(weights) * self.scale - value > _LOOSENESS * self.scale:
+            low, high = self.choices.hull(options)
+            try:
+                weights = optimum_of(replace(self.problem, low=low, high=high)).weights
+            except InfeasibleError:
+                return None
+            value = self.problem.value(weights) * self.scale
+        return Incumbent(value, weights, options, node.values)
+
+    def _keep_turnover(self, allowed: BoolArray, prices: Prices, enough: float, steps: int) -> _Node | None:
+        """Move the price of trading until the turnover limit holds: regula falsi on what is traded beyond it."""
+        node = self._bound(allowed, prices)
+        if node is None or not self.is_limited:
+            return node
+        enough = min(enough, self.worst)
+        below, above = (node, None) if node.over > 0 else (None, node)
+        best = node
+        for _ in range(steps):
+            if best.relaxed.bound >= enough or abs(node.over) <= _TRADED or (above is not None and above.relaxed.prices.trade == 0.0):
+                break
+            node = self._bound(allowed, replace(prices, trade=_next_trade(below, above)))
+            if node is None:
+                return None
+            below, above = (node, above) if node.over > 0 else (below, node)
+            best = max(best, node, key=lambda one: one.relaxed.bound)
+        if best.relaxed.bound > self.worst:
+            return None
+        return best if steps == _FEW_STEPS else _between(below, above)
+
+
+def _next_trade(below: _Node | None, above: _Node | None) -> float:
+    """A price of trading between one at which too much is traded and one at which not."""
+    if below is None:
+        return 0.0
+    low = below.relaxed.prices.trade
+    if above is None:
+        return max(4.0 * low, 1e-3)
+    high = above.relaxed.prices.trade
+    at = low + (high - low) * below.over / (below.over - above.over)
+    # Regula falsi alone may creep towards one end.
+    return float(min(max(at, low + 0.02 * (high - low)), high - 0.02 * (high - low))) if abs(above.over) > _TRADED else high
+
+
+def _between(below: _Node | None, above: _Node | None) -> _Node | None:
+    """The weights that trade as much as they may, between two that trade too much and too little at nearly the same price."""
+    if below is None or above is None or abs(above.over) <= _TRADED:
+        return above
+    share = below.over / (below.over - above.over)
+    weights = below.relaxed.weights + share * (above.relaxed.weights - below.relaxed.weights)
+    bound = max(below.relaxed.bound, above.relaxed.bound)
+    return replace(above, relaxed=replace(above.relaxed, weights=weights, bound=bound), over=0.0)
+
+
+def _own_variances(full: FloatArray) -> FloatArray:
+    """The d (n,) to split off a positive semidefinite matrix: in proportion to what of each fund no other explains."""
+    values, vectors = np.linalg.eigh(full)
+    values = np.maximum(values, 1e-12 * values[-1])
+    inverse = (vectors / values) @ vectors.T
+    own = 1.0 / np.diag(inverse)
+    half = np.sqrt(own)
+    own *= _SHARE / float(np.linalg.eigvalsh(half[:, None] * inverse * half)[-1])
+    return np.where(own > 1e-9, own, 0.0)
+
+
+def _worst(problem: Quadratic, largest: FloatArray) -> float:
+    """A value that no portfolio exceeds: a bound above it shows that none keeps the limits."""
+    traded = largest + np.abs(problem.current)
+    curved = 0.5 * float(largest @ np.abs(problem.cov) @ largest)
+    return curved + float(np.abs(problem.gain) @ largest) + float((problem.buy + problem.sell) @ traded)
