@@ -1,191 +1,320 @@
-"""The optimum of a mandate: cvxpy finds the face, an active-set polish makes it exact and proves it."""
+"""The optimum of whatever a mandate says, by cvxpy: one disciplined parametrised programme a shape, compiled once.
 
-from collections.abc import Callable
-from dataclasses import replace
+The other executors are quicker where they apply and are held against this one. Quadratic mandates end in the exact polish
+of `kernels.active_set`; conic ones (a CVaR limit, a robust mean, a target volatility) are as good as Clarabel leaves them,
+about 1e-8, which is why those have their own tolerance.
+"""
+
+import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from portfolios.kernels.active_set import Face, Optimum, Quadratic, face_of, polish, walk
-from portfolios.kernels.errors import InfeasibleError, SolverError
-from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.active_set import Optimum, from_weights
+from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
+from portfolios.kernels.mandate import Kind, Mandate, Robust
 from portfolios.kernels.moments import pick
-from portfolios.kernels.risk import figures
-from portfolios.kernels.types import Binding, FloatArray, GammaSolution, Moments, Solution
+from portfolios.kernels.risk import NORMAL_CVAR_95, figures
+from portfolios.kernels.solution import objective_of, solution_of
+from portfolios.kernels.standard import Quadratic, Standard, standardise
+from portfolios.kernels.types import Binding, FloatArray, Moments, Solution
 
-SOLVER = "clarabel+active-set"
-_SLACKS = (1e-6, 1e-8, 1e-4, 1e-10)
-_COARSE_STEPS = 12
+CONIC_SOLVER = "cvxpy+clarabel"
+POLISHED_SOLVER = "cvxpy+clarabel+active-set"
+_TOLERANCES = (1e-10, 1e-8)
+_BINDS = 1e-6  # slack, in fractions of wealth, at which a conic answer's limit counts as held with equality
+_SHARPE_STEPS = 3  # each brings the ratio's risk tolerance, known to 1e-8 from the solver, closer by as many digits
 _LOCK = Lock()  # a compiled problem holds its parameters: one thread at a time
 
 
-class Optimiser:
-    """One mandate's problem set up once, solved for as many risk aversions as asked; each solve starts from the last face."""
+@dataclass(frozen=True)
+class Shape:
+    """What makes two mandates the same compiled programme."""
 
-    def __init__(self, moments: Moments, mandate: Mandate) -> None:
-        self.mandate = mandate
-        self.moments = pick(moments, mandate.funds)
-        cost = np.array([mandate.buy_cost.get(fund, 0.0) for fund in mandate.funds])
-        self._net_mean = self.moments.mean - cost / mandate.horizon_years
-        bounds = np.array([mandate.bound(fund) for fund in mandate.funds])
-        rows = [np.ones(len(mandate.funds))] + [np.isin(mandate.funds, group.funds).astype(float) for group in mandate.groups]
-        self._problem = Quadratic(
-            self.moments.cov,
-            np.zeros(len(mandate.funds)),
-            np.array(rows),
-            np.array([1.0, *(group.min for group in mandate.groups)]),
-            np.array([1.0, *(group.max for group in mandate.groups)]),
-            bounds[:, 0],
-            bounds[:, 1],
-        )
-        self._face: Face | None = None
-
-    def solve(self, gamma: float) -> Solution:
-        """Return the optimum at a risk aversion; raises InfeasibleError where the groups contradict each other."""
-        problem = replace(self._problem, gain=self._net_mean / gamma)
-        found = polish(problem, self._face) if self._face is not None else None
-        if found is None:
-            found = _from(problem, _solve_cvxpy(problem))
-        if found is None:
-            raise SolverError("not_proven_optimal", gamma=gamma, n_funds=len(self.mandate.funds))
-        self._face = found.face
-        expected_return, volatility, cvar = figures(self.moments, found.weights)
-        return Solution(
-            self.mandate.funds,
-            found.weights,
-            expected_return,
-            volatility,
-            cvar,
-            gamma,
-            objective=float(self._net_mean @ found.weights) - gamma / 2 * volatility**2,
-            binding=self._binding(found, gamma),
-            kkt_residual=found.residual,
-            solver=SOLVER,
-        )
-
-    def _binding(self, found: Optimum, gamma: float) -> tuple[Binding, ...]:
-        """Limits that hold with equality; prices back in the objective's own unit, which the problem divides by gamma."""
-        names = [f"fund:{fund}" for fund in self.mandate.funds] + [f"group:{group.name}" for group in self.mandate.groups]
-        sides = [*found.face.funds.tolist(), *found.face.rows[1:].tolist()]
-        prices = [*found.fund_prices.tolist(), *found.row_prices[1:].tolist()]
-        side_name = {-1: "min", 1: "max"}
-        return tuple(
-            Binding(f"{name}:{side_name[side]}", gamma * price) for name, side, price in zip(names, sides, prices, strict=True) if side
-        )
+    kind: Kind
+    n_funds: int
+    n_rows: int
+    costs: bool
+    turnover: bool
+    cvar: bool
+    robust: bool
 
 
-def _from(problem: Quadratic, weights: FloatArray) -> Optimum | None:
-    """The proven optimum from weights near it: by guessing their face, and where no guess holds, by walking from them."""
-    for slack in _SLACKS:
-        found = polish(problem, face_of(problem, weights, slack))
-        if found is not None:
-            return found
-    face = walk(problem, weights)
-    return polish(problem, face) if face is not None else None
+@dataclass(frozen=True)
+class Found:
+    """A compiled programme's answer: weights (n,), multipliers >= 0 of its named limits, and the duality gap it stopped at."""
+
+    weights: FloatArray
+    prices: dict[str, FloatArray]
+    gap: float
 
 
 def optimise(moments: Moments, mandate: Mandate) -> Solution:
-    """Return the optimum of a mandate on annual moments that name all its funds, in the order of their codes.
+    """Return the optimum of any mandate but one that counts funds (`kernels.cardinality` does those).
 
-    Weights sum to 1 within 1e-12, keep their bounds exactly, and satisfy the optimality conditions within 1e-10, so
-    neither the order of funds nor the solver shows in them. Raises InfeasibleError naming the limits that contradict
-    each other, DataError for wrong labels, SolverError where no proven optimum was found (report it).
+    Weights sum to 1 and keep their limits within 1e-12 for quadratic mandates, whose KKT residual is at most 1e-10, and
+    within 1e-8 for conic ones. Raises InfeasibleError("limits_contradict"), DataError for wrong labels or
+    ("no_positive_excess"), SolverError where the solver fails or is missing (report it).
     """
-    return Optimiser(moments, mandate).solve(mandate.risk_aversion)
+    standard = standardise(moments, mandate)
+    if (standard.unit.low > standard.unit.high).any():
+        raise InfeasibleError("limits_contradict")
+    shape = _shape(standard)
+    theta = 1.0 / mandate.risk_aversion if mandate.risk_aversion is not None else float(mandate.kind in ("target_volatility", "max_sharpe"))
+    problem = standard.at(theta)
+    # Brought to a gain of 1: at a high risk aversion the objective is else below the solver's absolute tolerance.
+    scale = (
+        1.0 / max(float(np.abs(problem.gain).max()), 1e-12) if problem.gain.any() else 1.0 / max(float(np.diag(problem.cov).max()), 1e-12)
+    )
+    found = _solve(shape, _values(standard, problem, scale))
+    if shape.cvar or shape.robust or mandate.kind == "target_volatility":
+        return _conic_solution(standard, found, theta, scale)
+    if mandate.kind != "max_sharpe":
+        return solution_of(standard, _polished(standard, theta, found.weights), theta, POLISHED_SOLVER)
+    weights = found.weights
+    for _ in range(_SHARPE_STEPS):
+        theta = _theta_of_ratio(standard, weights)
+        optimum = _polished(standard, theta, weights)
+        weights = optimum.weights
+    return solution_of(standard, optimum, theta, POLISHED_SOLVER)
 
 
-def smallest_gamma(moments: Moments, mandate: Mandate, cvar_limit: float, gammas: tuple[float, float] = (2.0, 200.0)) -> GammaSolution:
-    """Return the optimum at the smallest risk aversion in `gammas` whose normal CVaR is at most `cvar_limit` (loss positive).
-
-    The mandate's own risk aversion is not read. Along rising risk aversion the CVaR first falls and may rise again (the
-    mean it gives up then weighs more than the volatility it saves), so a coarse scan finds where to bisect. Raises
-    InfeasibleError("cvar_budget") with the least CVaR reachable where no risk aversion keeps the limit.
-    """
-    optimiser = Optimiser(moments, mandate)
-    first = optimiser.solve(gammas[0])
-    if first.cvar <= cvar_limit:
-        return GammaSolution(first, cvar_limit, budget_binds=False)
-    below, kept = first, None
-    tried = [first]
-    for gamma in np.geomspace(*gammas, _COARSE_STEPS)[1:]:
-        tried.append(optimiser.solve(float(gamma)))
-        if tried[-1].cvar <= cvar_limit:
-            below, kept = tried[-2], tried[-1]
-            break
-    if kept is None:
-        below, kept = _least_cvar(optimiser.solve, tried)
-        if kept.cvar > cvar_limit:
-            raise InfeasibleError("cvar_budget", limit=cvar_limit, reached=kept.cvar, gamma=gammas[1])
-    low, high = below.gamma, kept.gamma
-    while high / low > 1 + 1e-9:
-        middle = optimiser.solve(float(np.sqrt(low * high)))
-        if middle.cvar <= cvar_limit:
-            high, kept = middle.gamma, middle
-        else:
-            low = middle.gamma
-    return GammaSolution(kept, cvar_limit, budget_binds=True)
+def _polished(standard: Standard, theta: float, weights: FloatArray) -> Optimum:
+    optimum = from_weights(standard.at(theta), weights)
+    if optimum is None:
+        raise SolverError("not_proven_optimal", solver=POLISHED_SOLVER, n_funds=len(weights))
+    return optimum
 
 
-def _least_cvar(solve: Callable[[float], Solution], tried: list[Solution]) -> tuple[Solution, Solution]:
-    """The solution of least CVaR near the best one tried, by ternary search, and the tried one before it."""
-    best = min(range(len(tried)), key=lambda i: tried[i].cvar)
-    below = tried[max(best - 1, 0)]
-    low, high = below.gamma, tried[min(best + 1, len(tried) - 1)].gamma
-    least = tried[best]
-    for _ in range(40):
-        left, right = solve(low ** (2 / 3) * high ** (1 / 3)), solve(low ** (1 / 3) * high ** (2 / 3))
-        least = min(least, left, right, key=lambda solution: solution.cvar)
-        low, high = (low, right.gamma) if left.cvar <= right.cvar else (left.gamma, high)
-    return below, least
+def _theta_of_ratio(standard: Standard, weights: FloatArray) -> float:
+    """The risk tolerance at which utility has the optimum that the highest ratio has: variance over excess return."""
+    expected_return, volatility, _ = figures(standard.moments, weights)
+    mandate = standard.mandate
+    excess = expected_return - standard.costs(weights) / mandate.horizon_years - float(mandate.risk_free or 0.0)
+    if excess <= 0.0:
+        raise DataError("no_positive_excess")
+    return volatility**2 / excess
 
 
-def _solve_cvxpy(problem: Quadratic) -> FloatArray:
-    """Weights near the optimum by Clarabel; the polish proves them, so an inexact answer is a start and never a result."""
-    # Brought to a gain of 1: at a high risk aversion the objective is below the solver's absolute tolerance, and its answer
-    # then too coarse to tell which limits bind (one frontier in three failed on a pool with money-market funds).
-    scale = 1.0 / max(float(np.abs(problem.gain).max()), 1e-12)
-    values, vectors = np.linalg.eigh(problem.cov * scale)
+def _shape(standard: Standard) -> Shape:
+    mandate, unit = standard.mandate, standard.unit
+    n_rows = int(np.isfinite(unit.row_low[1:]).sum() + np.isfinite(unit.row_high[1:]).sum())
+    return Shape(
+        mandate.kind,
+        len(mandate.funds),
+        n_rows,
+        costs=bool(unit.buy.any() or unit.sell.any()) and mandate.kind not in ("min_volatility", "target_return"),
+        turnover=bool(np.isfinite(unit.max_trade)),
+        cvar=mandate.cvar_limit is not None,
+        robust=mandate.robust is not None,
+    )
+
+
+def _root(cov: FloatArray) -> FloatArray:
+    """R with R'R = cov, for a covariance that may be singular."""
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+
+
+def _values(standard: Standard, problem: Quadratic, scale: float) -> dict[str, Any]:
+    """The parameters of a compiled programme; rows as G w <= h, for cvxpy takes no infinite bound."""
+    mandate = standard.mandate
+    has_low, has_high = np.isfinite(problem.row_low[1:]), np.isfinite(problem.row_high[1:])
+    values: dict[str, Any] = {
+        "root": _root(problem.cov) * np.sqrt(scale if mandate.kind not in ("target_volatility", "max_sharpe") else 1.0),
+        "gain": problem.gain * scale,
+        "low": problem.low,
+        "high": problem.high,
+        "rows": np.vstack([-problem.rows[1:][has_low], problem.rows[1:][has_high]]),
+        "row_max": np.concatenate([-problem.row_low[1:][has_low], problem.row_high[1:][has_high]]),
+        "current": problem.current,
+        "buy": problem.buy * scale,
+        "sell": problem.sell * scale,
+        "max_trade": problem.max_trade,
+    }
+    if mandate.kind == "max_sharpe":
+        values |= {"gain": problem.gain - float(mandate.risk_free or 0.0), "buy": problem.buy, "sell": problem.sell}
+    if mandate.cvar_limit is not None:
+        values |= {"risk_root": NORMAL_CVAR_95 * _root(problem.cov), "mean": standard.moments.mean, "cvar_limit": mandate.cvar_limit}
+    if mandate.target_volatility is not None:
+        values["target_volatility"] = mandate.target_volatility
+    if mandate.robust is not None:
+        theta = 1.0 / mandate.risk_aversion if mandate.risk_aversion is not None else 1.0
+        values["robust_root"] = mandate.robust.kappa * theta * scale * _root(_mean_cov(mandate.robust))
+    return values
+
+
+def _mean_cov(robust: Robust) -> FloatArray:
+    """The uncertainty of the mean in the order of sorted fund codes, as all arrays here are."""
+    funds = tuple(sorted(robust.funds))
+    return pick(Moments(robust.funds, np.zeros(len(funds)), robust.mean_cov), funds).cov
+
+
+def _shortfall(mandate: Mandate, weights: FloatArray) -> float:
+    """By how much the mean may fall short at the worst: 0 for a mandate that is not robust."""
+    if mandate.robust is None:
+        return 0.0
+    return mandate.robust.kappa * float(np.sqrt(max(float(weights @ _mean_cov(mandate.robust) @ weights), 0.0)))
+
+
+def _solve(shape: Shape, values: dict[str, Any]) -> Found:
+    try:
+        import cvxpy as cp
+    except ImportError as error:
+        raise SolverError("solver_missing", solver="cvxpy") from error
     with _LOCK:
-        compiled = _compiled(len(problem.gain), len(problem.rows) - 1)
-        compiled["root"].value = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        compiled["gain"].value = problem.gain * scale
-        compiled["low"].value, compiled["high"].value = problem.low, problem.high
-        if len(problem.rows) > 1:
-            compiled["rows"].value = problem.rows[1:]
-            compiled["row_low"].value, compiled["row_high"].value = problem.row_low[1:], problem.row_high[1:]
-        return _run(compiled)
+        compiled = _compiled(shape)
+        for name, parameter in compiled["parameters"].items():
+            parameter.value = values[name]
+        status = ""
+        for tolerance in _TOLERANCES:
+            try:
+                settings = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
+                with warnings.catch_warnings():  # an inexact answer is judged by its status below
+                    warnings.simplefilter("ignore", UserWarning)
+                    compiled["problem"].solve(solver=cp.CLARABEL, **settings)
+            except cp.SolverError:
+                continue
+            status = compiled["problem"].status
+            if status in (cp.OPTIMAL, cp.INFEASIBLE, cp.UNBOUNDED):
+                break
+        if status == cp.INFEASIBLE:
+            if shape.kind == "max_sharpe":
+                _raise_why_no_sharpe(shape, values)
+            raise InfeasibleError("limits_contradict")
+        polished = shape.kind != "target_volatility" and not (shape.cvar or shape.robust)
+        # The polish proves an inexact answer or refuses it; a conic one has no such proof.
+        if status != cp.OPTIMAL and not (polished and status == cp.OPTIMAL_INACCURATE):
+            raise SolverError("solver_failed", solver=CONIC_SOLVER, status=status)
+        weights = np.asarray(compiled["weights"].value, float).ravel()
+        if shape.kind == "max_sharpe":
+            weights = weights / float(compiled["size"].value)
+        prices = {name: np.maximum(np.atleast_1d(limit.dual_value), 0.0) for name, limit in compiled["limits"].items()}
+        prices["sum"] = np.abs(np.atleast_1d(compiled["sum"].dual_value))
+        return Found(weights, prices, tolerance)
 
 
-def _run(compiled: dict[str, Any]) -> FloatArray:
+def _raise_why_no_sharpe(shape: Shape, values: dict[str, Any]) -> None:
+    """Tell limits that contradict each other from limits under which nothing beats the risk-free rate."""
+    plain = Shape("min_volatility", shape.n_funds, shape.n_rows, costs=False, turnover=shape.turnover, cvar=False, robust=False)
+    compiled = _compiled(plain)
+    for name, parameter in compiled["parameters"].items():
+        parameter.value = values[name]
     import cvxpy as cp
 
-    try:
-        compiled["problem"].solve(solver=cp.CLARABEL)
-    except cp.SolverError as error:
-        raise SolverError("solver_failed", detail=str(error)[:200]) from error
-    status = compiled["problem"].status
-    if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
-        raise InfeasibleError("groups_contradict")
-    if compiled["weights"].value is None:
-        raise SolverError("solver_failed", detail=status)
-    return np.asarray(compiled["weights"].value, float)
+    compiled["problem"].solve(solver=cp.CLARABEL)
+    if compiled["problem"].status not in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
+        raise DataError("no_positive_excess")
 
 
 @lru_cache(maxsize=64)
-def _compiled(n_funds: int, n_groups: int) -> dict[str, Any]:
-    """The problem of one shape as a disciplined parametrised programme, compiled once: rebuilding costs twenty solves."""
+def _compiled(shape: Shape) -> dict[str, Any]:
+    """The programme of one shape: rebuilding costs twenty solves. Under max_sharpe all is homogeneous in `size`."""
     import cvxpy as cp
 
-    weights = cp.Variable(n_funds)
-    root = cp.Parameter((n_funds, n_funds))
-    parameters = {name: cp.Parameter(n_funds) for name in ("gain", "low", "high")}
-    limits = [cp.sum(weights) == 1, weights >= parameters["low"], weights <= parameters["high"]]
-    if n_groups:
-        parameters["rows"] = cp.Parameter((n_groups, n_funds))
-        parameters["row_low"], parameters["row_high"] = cp.Parameter(n_groups), cp.Parameter(n_groups)
-        total = parameters["rows"] @ weights
-        limits += [total >= parameters["row_low"], total <= parameters["row_high"]]
-    objective = cp.Minimize(0.5 * cp.sum_squares(root @ weights) - parameters["gain"] @ weights)
-    return {"problem": cp.Problem(objective, limits), "weights": weights, "root": root, **parameters}
+    n = shape.n_funds
+    weights, size = cp.Variable(n), cp.Variable(nonneg=True) if shape.kind == "max_sharpe" else 1.0
+    parameters = {name: cp.Parameter(n) for name in ("gain", "low", "high")} | {"root": cp.Parameter((n, n))}
+    limits: dict[str, Any] = {"low": weights >= parameters["low"] * size, "high": weights <= parameters["high"] * size}
+    whole = cp.sum(weights) == size
+    always = [whole]
+    if shape.n_rows:
+        parameters |= {"rows": cp.Parameter((shape.n_rows, n)), "row_max": cp.Parameter(shape.n_rows)}
+        limits["rows"] = parameters["rows"] @ weights <= parameters["row_max"] * size
+    costs: Any = 0.0
+    if shape.costs or shape.turnover:
+        bought, sold = cp.Variable(n, nonneg=True), cp.Variable(n, nonneg=True)
+        parameters["current"] = cp.Parameter(n)
+        always.append(weights == parameters["current"] * size + bought - sold)
+        if shape.costs:
+            parameters |= {"buy": cp.Parameter(n, nonneg=True), "sell": cp.Parameter(n, nonneg=True)}
+            costs = parameters["buy"] @ bought + parameters["sell"] @ sold
+        if shape.turnover:
+            parameters["max_trade"] = cp.Parameter(nonneg=True)
+            limits["turnover"] = cp.sum(bought + sold) <= parameters["max_trade"] * size
+    volatility = cp.norm2(parameters["root"] @ weights)
+    if shape.cvar:
+        parameters |= {"risk_root": cp.Parameter((n, n)), "mean": cp.Parameter(n), "cvar_limit": cp.Parameter()}
+        limits["cvar"] = cp.norm2(parameters["risk_root"] @ weights) - parameters["mean"] @ weights <= parameters["cvar_limit"]
+    shortfall: Any = 0.0
+    if shape.robust:
+        parameters["robust_root"] = cp.Parameter((n, n))
+        shortfall = cp.norm2(parameters["robust_root"] @ weights)
+    net_gain = parameters["gain"] @ weights - costs - shortfall
+    half_variance = 0.5 * cp.sum_squares(parameters["root"] @ weights)
+    if shape.kind == "target_volatility":
+        parameters["target_volatility"] = cp.Parameter(nonneg=True)
+        limits["target_volatility"] = volatility <= parameters["target_volatility"]
+        objective = -net_gain
+    elif shape.kind == "max_sharpe":
+        always.append(net_gain >= 1.0)
+        objective = half_variance
+    else:
+        objective = half_variance - (net_gain if shape.kind == "utility" else 0.0)
+    problem = cp.Problem(cp.Minimize(objective), always + list(limits.values()))
+    used = {parameter.id for parameter in problem.parameters()}
+    return {
+        "problem": problem,
+        "weights": weights,
+        "size": size,
+        "sum": whole,
+        "limits": limits,
+        "parameters": {name: parameter for name, parameter in parameters.items() if parameter.id in used},
+    }
+
+
+def _conic_solution(standard: Standard, found: Found, theta: float, scale: float) -> Solution:
+    mandate = standard.mandate
+    weights = np.clip(found.weights, standard.unit.low, standard.unit.high)
+    expected_return, volatility, cvar = figures(standard.moments, weights)
+    costs, shortfall = standard.costs(weights), _shortfall(mandate, weights)
+    # A programme was solved whose objective is `scale` times the standard one, itself theta (or a half) of the mandate's.
+    unit = {"utility": 1.0 / theta, "target_volatility": 1.0, "min_volatility": 2.0, "target_return": 2.0}[mandate.kind] / scale
+    return Solution(
+        mandate.funds,
+        weights,
+        objective_of(standard, expected_return - costs / mandate.horizon_years, volatility) - shortfall,
+        expected_return,
+        costs,
+        volatility,
+        cvar,
+        gamma=mandate.risk_aversion,
+        binding=_conic_binding(standard, found, weights, unit),
+        gap=found.gap,
+        solver=CONIC_SOLVER,
+    )
+
+
+def _conic_binding(standard: Standard, found: Found, weights: FloatArray, unit: float) -> tuple[Binding, ...]:
+    """Limits held with equality within `_BINDS`, at the solver's multipliers; limits of one name are one limit."""
+    problem = standard.unit
+    prices: dict[str, float] = {}
+    names_of_rows = [f"{name}:min" if name.startswith("group:") else name for name in standard.row_names[1:]]
+    has_low, has_high = np.isfinite(problem.row_low[1:]), np.isfinite(problem.row_high[1:])
+    row_names = [name for name, has in zip(names_of_rows, has_low, strict=True) if has]
+    row_names += [name.replace(":min", ":max") for name, has in zip(names_of_rows, has_high, strict=True) if has]
+    at_rows = problem.rows[1:] @ weights
+    row_slack = np.concatenate([(at_rows - problem.row_low[1:])[has_low], (problem.row_high[1:] - at_rows)[has_high]])
+    listed = [
+        ("sum", 0.0, found.prices["sum"][0]),
+        *zip(standard.low_names, weights - problem.low, found.prices["low"], strict=True),
+        *zip(standard.high_names, problem.high - weights, found.prices["high"], strict=True),
+        *zip(row_names, row_slack, found.prices.get("rows", np.empty(0)), strict=True),
+    ]
+    if "turnover" in found.prices:
+        # max_turnover is half of what is traded
+        listed.append(("turnover", problem.max_trade - np.abs(weights - problem.current).sum(), 2.0 * found.prices["turnover"][0]))
+    _, volatility, cvar = figures(standard.moments, weights)
+    if "cvar" in found.prices:
+        listed.append(("cvar", float(standard.mandate.cvar_limit or 0.0) - cvar, found.prices["cvar"][0]))
+    if "target_volatility" in found.prices:
+        listed.append(
+            ("target_volatility", float(standard.mandate.target_volatility or 0.0) - volatility, found.prices["target_volatility"][0])
+        )
+    for name, slack, price in listed:
+        if slack <= _BINDS and price > _BINDS:
+            prices[name] = prices.get(name, 0.0) + float(price) * unit
+    return tuple(Binding(name, price) for name, price in prices.items())

@@ -1,4 +1,4 @@
-"""manage.py optimise: a portfolio for a level from a price file, without the database."""
+"""manage.py optimise: the optimum of a mandate on given moments, or of a level on a price file; without the database."""
 
 import json
 import sys
@@ -7,52 +7,70 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portfolios.kernels.errors import DataError, SolverError
-from portfolios.management.language import shell_language
-from portfolios.selectors import error_sentence, row_reason
-from portfolios.services import solve_price_file
+from portfolios.management.exits import BAD_INPUT, INFEASIBLE, spoken_errors
+from portfolios.selectors import error_sentence
+from portfolios.services import solve_mandate_file, solve_price_file
 
 
 class Command(BaseCommand):
     help = (
-        "Print the portfolio of a level over the funds of a price file. Prices count as total return. Exit 0: solved; "
-        "2: bad input, in one sentence; 3: infeasible, naming the limit; 4: the solver failed."
+        "Print the optimal portfolio: of a mandate (--moments M.json --mandate D.json, see docs/mandates.md), or of a level over "
+        "the funds of a price file (--prices P.csv --level C3, see docs/price-files.md). Exit 0: solved; 2: bad input, in one "
+        "sentence; 3: infeasible, naming what would have to give way; 4: the solver failed."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--prices", type=Path, required=True, help="daily prices or total-return indices, long or wide")
+        parser.add_argument("--moments", type=Path, help='JSON: {"funds": [...], "mean": [...], "cov": [[...]]}, annual simple returns')
+        parser.add_argument("--mandate", type=Path, help="JSON: objective and limits, funds by id")
+        parser.add_argument("--prices", type=Path, help="daily prices or total-return indices, long or wide; they count as total return")
         parser.add_argument("--grades", type=Path, help="fund,grade[,class]; without it grades come from volatility bands")
-        parser.add_argument("--level", required=True, help="C1-min, C1, C2, C3, C4 or C5")
+        parser.add_argument("--level", help="C1-min, C1, C2, C3, C4 or C5")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with translation.override(shell_language()):
-            try:
-                solved = solve_price_file(
+        by_mandate = [options["moments"], options["mandate"]]
+        by_level = [options["prices"], options["level"]]
+        is_mandate = all(by_mandate) and not any([*by_level, options["grades"]])
+        if not is_mandate and not (all(by_level) and not any(by_mandate)):
+            raise CommandError(_("Give either --moments and --mandate, or --prices and --level."), returncode=BAD_INPUT)
+        with spoken_errors():
+            if is_mandate:
+                answer = solve_mandate_file(moments=options["moments"], mandate=options["mandate"])
+                table = _mandate_table
+            else:
+                answer = solve_price_file(
                     prices=options["prices"], grades=options["grades"], level=options["level"], today=timezone.localdate()
-                )
-            except DataError as error:
-                params = error.params
-                if error.code == "bad_row":
-                    params = {**params, "reason": row_reason(str(params["reason"]))}
-                raise CommandError(error_sentence(error.code, params), returncode=2) from error
-            except SolverError as error:
-                raise CommandError(error_sentence(error.code, error.params), returncode=4) from error
-            answer = solved.answer
+                ).answer
+                table = _level_table
             if "reason" in answer:
                 reason = answer.pop("reason")
                 answer["sentence"] = error_sentence(reason["code"], reason["params"])
-            self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) if options["json"] else _table(answer))
-            if solved.exit_code:
+            self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) if options["json"] else table(answer))
+            if answer["status"] == "infeasible":
                 self.stderr.write(answer["sentence"])
-                sys.exit(solved.exit_code)
+                sys.exit(INFEASIBLE)
 
 
-def _table(answer: dict[str, Any]) -> str:
+def _mandate_table(answer: dict[str, Any]) -> str:
+    if answer["status"] != "solved":
+        return "\n".join(row["sentence"] for row in answer["relax"])
+    lines = [_("Fund          Weight")]
+    weights = answer["weights"]
+    lines += [f"{code:<14}{weights[code]:>8.2%}" for code in sorted(weights, key=lambda code: (-weights[code], code)) if weights[code]]
+    figures = {"mean": f"{answer['expected_return']:.2%}", "vol": f"{answer['volatility']:.2%}", "cvar": f"{answer['cvar']:.2%}"}
+    lines.append(_("Expected return %(mean)s, volatility %(vol)s, a bad year loses %(cvar)s") % figures)
+    for row in answer["binding"]:
+        lines.append(
+            _("Binds: %(limit)s, %(price)s for each 1.00 it gives way") % {"limit": row["limit"], "price": f"{row['shadow_price']:.6g}"}
+        )
+    return "\n".join(lines + [_("Note: %(note)s") % {"note": note} for note in answer["notes"]])
+
+
+def _level_table(answer: dict[str, Any]) -> str:
     grades, classes = answer["grades"], answer["fund_classes"]
     lines = [_("Fund          Grade  Class             Return a year  Weight")]
     for code in sorted(grades, key=lambda code: (-answer["weights"].get(code, 0.0), code)):
