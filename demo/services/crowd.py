@@ -23,8 +23,8 @@ from demo.short_lives import draw_visits, live_shortly
 Report = Callable[[str], object]
 TELL_EVERY = 20_000  # people
 SQLITE_ROWS = ROWS_A_TRANSACTION // 2  # a tenth of a second: a page that is posted meanwhile hardly waits
-# For this connection and this load only: what is written stays in memory until a checkpoint, which locks nobody out.
-SQLITE_FAST = {"cache_size": -64 * 1024, "wal_autocheckpoint": 8_000}
+# For this connection and this load only. Checkpoints lock nobody out, but are not to lengthen a transaction: one a block.
+SQLITE_WHILE_LOADING = {"cache_size": -64 * 1024, "wal_autocheckpoint": 0}
 
 
 @dataclass
@@ -62,6 +62,7 @@ def load_crowd(world: World, scenery: Scenery, *, months: float, say: Report) ->
                 rows.write()
                 pace.wrote(rows.n, monotonic() - began)
             n_done = crowd.first + until
+            _checkpoint()
             if n_done % TELL_EVERY == 0 or n_done == world.n_investors:
                 pace.tell(n_done)
     return n_done - n_before
@@ -116,6 +117,13 @@ def _offers(scenery: Scenery) -> Callable[[int, float, int], StoredOffer | None]
     return offer_of
 
 
+def _checkpoint() -> None:
+    """Bring what SQLite has logged into its file, as far as readers allow."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 @contextmanager
 def _writing_much() -> Iterator[None]:
     """Give SQLite's connection more memory while much is written; elsewhere, and in a transaction, this changes nothing lasting."""
@@ -123,8 +131,8 @@ def _writing_much() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        before = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_FAST}
-        for name, value in SQLITE_FAST.items():
+        before = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_WHILE_LOADING}
+        for name, value in SQLITE_WHILE_LOADING.items():
             cursor.execute(f"PRAGMA {name}={value}")
         try:
             yield
