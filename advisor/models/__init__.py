@@ -1,6 +1,7 @@
 from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
 from advisor.models.assessment import Assessment, LevelChange
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
+from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 
 __all__ = [
     "Account",
@@ -19,6 +20,9 @@ __all__ = [
     "OverrideEvent",
     "Proposal",
     "ProposalEvent",
+    "Readvice",
+    "ReadviceBlock",
+    "ReadviceRun",
     "StaffMember",
     "Task",
 ]
