@@ -20,7 +20,7 @@ from portfolios.kernels.types import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
 
-_CHUNK_CELLS = 60_000  # investors times funds at once: few enough for the cache, enough to hide the cost of a call
+_CHUNK_CELLS = 100_000  # investors times funds at once: few enough for the cache, enough to hide the cost of a call
 _ROUNDS = 40
 _RELAXATION = 1.6
 _SPREAD_SHARE = 0.4

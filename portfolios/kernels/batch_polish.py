@@ -19,6 +19,7 @@ SideArray = NDArray[np.int8]
 
 KKT_TOLERANCE = 1e-10
 _ROUNDING = 1e-13  # slopes and limits missed by less, relative to the problem's own size, count as met
+_STEP = 1e-15  # weights differ by rounding alone where they differ by less
 _SAME = 1e-12  # less variance than this, relative to the largest, is none
 _ROW_GIVE = 1e-13  # keeps the equations solvable where a held row has no free fund: the row then pulls with all but endless force
 
@@ -238,13 +239,14 @@ def _advance(problem: Quadratic, at: _Walkers, course: FloatArray) -> None:
     moves = np.concatenate([course, np.where(at.hold == 0, row_course, 0.0)], axis=1)
     room = np.concatenate([end - at.weights, row_end - at_rows], axis=1)
     # Less than rounding is no movement: a row whose funds only exchange weight among themselves does not stop them.
-    moving = np.abs(moves) > 1e-15
+    moving = np.abs(moves) > _STEP
     reach = np.divide(room, moves, out=np.full_like(moves, np.inf), where=moving)
     share = np.clip(reach.min(axis=1), 0.0, 1.0)
     stopped = reach <= share[:, None]
-    # Who arrives a rounding beyond the end of a piece stands on its end.
-    arrived = np.where(at.piece == 0, at.weights, np.clip(at.weights + share[:, None] * course, lower, upper))
-    at.weights = np.where(stopped[:, :n], end, arrived)
+    # Who arrives within a rounding of an end of its piece stands on it: what is not worth trading stays as it is to the last bit.
+    arrived = at.weights + share[:, None] * course
+    arrived = np.where(arrived - lower <= _STEP, lower, np.where(upper - arrived <= _STEP, upper, arrived))
+    at.weights = np.where(at.piece == 0, at.weights, np.where(stopped[:, :n], end, arrived))
     at.piece[stopped[:, :n]] = 0
     at.hold = np.where(stopped[:, n:], np.where(row_course > 0, 1, -1), at.hold).astype(np.int8)
     at.settled = share == 1.0
