@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from portfolios.kernels.feasible import feasible_weights
+from portfolios.kernels.feasible import FEASIBLE, feasible_weights
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray
 
@@ -27,7 +27,7 @@ KKT_TOLERANCE = 1e-10
 LOW, FREE, HIGH, KINK = -1, 0, 1, 2
 _MAX_CHANGES = 200
 _MAX_REPEATS = 5
-_BROKEN = 1e-13  # a limit missed by less is kept: the weights are then put on it
+_KEPT = 1e-13  # a limit missed by less is kept: the weights are then put on it
 _SLACKS = (1e-9, 1e-7, 1e-5)
 
 
@@ -128,21 +128,24 @@ def from_weights(problem: Quadratic, weights: FloatArray) -> Optimum | None:
         found = polish(problem, face_of(problem, weights, slack))
         if found is not None:
             return found
-    for start in (lambda: weights, lambda: feasible_weights(problem)):
-        near = start()
-        face = walk(problem, near) if near is not None else None
-        found = polish(problem, face) if face is not None else None
-        if found is not None:
-            return found
-    return None
+    face = walk(problem, weights)
+    found = polish(problem, face) if face is not None else None
+    start = feasible_weights(problem) if found is None else None
+    if start is None:
+        return found
+    face = walk(problem, start)
+    found = polish(problem, face) if face is not None else None
+    # Limits that contradict each other by rounding leave no face without a limit broken by as much.
+    return found or polish(problem, face_of(problem, start, FEASIBLE), kept=FEASIBLE)
 
 
-def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES) -> Optimum | None:
+def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES, kept: float = _KEPT) -> Optimum | None:
     """Solve on the face, and move to the neighbouring face while a limit is broken or a multiplier has the wrong sign.
 
     Returns weights that hold their bounds exactly, with a KKT residual of at most `KKT_TOLERANCE` (in units of the largest
-    gain where that is above 1), or None where no face is found in `max_changes`: start again from better weights, or `walk`. Ties
-    (directions of no variance and equal gain) go to the least sum of squares.
+    gain where that is above 1), or None where no face is found in `max_changes`: start again from better weights, or
+    `walk`. A limit missed by no more than `kept` is none. Ties (directions of no variance and equal gain) go to the least
+    sum of squares.
     """
     seen: set[bytes] = set()
     repeats, tolerance = 0, _tolerance(problem)
@@ -151,9 +154,9 @@ def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES) -> O
         excess, side = _excess(problem, point.weights, face)
         repeats += _key(face) in seen
         seen.add(_key(face))
-        if excess.max() > _BROKEN:
+        if excess.max() > kept:
             # All broken limits at once; one at a time where that has led in a circle.
-            held = excess > _BROKEN if not repeats else np.arange(len(excess)) == int(np.argmax(excess))
+            held = excess > kept if not repeats else np.arange(len(excess)) == int(np.argmax(excess))
             face = _held(problem, face, np.where(held, side, 0))
         else:
             up, down, slope = _slopes(problem, point, face)

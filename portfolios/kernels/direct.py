@@ -182,7 +182,7 @@ def _within_volatility(path: _Path, limit: float) -> _Point:
         raise InfeasibleError("limits_contradict")
     end, exceeds = _upward(path, lambda point: point.variance > limit**2)
     if not exceeds:
-        return _at_the_end(path, end)
+        return end
     if least.variance >= limit**2 - room:
         # Of all portfolios of least variance the path at 0 has the most even one; the best of them is its limit from above.
         return path.at(_NEARLY_NONE * path.scale)
@@ -193,15 +193,6 @@ def _within_volatility(path: _Path, limit: float) -> _Point:
         lambda point: point.variance - limit**2,
         lambda variance, _: _positive_roots(variance[0] - limit**2, variance[1], variance[2]),
     )
-
-
-def _at_the_end(path: _Path, end: _Point) -> _Point:
-    """The end of the path with the prices of the highest return alone, without those of its variance: their slope in theta."""
-    further, optimum = path.at(2.0 * end.theta).optimum, end.optimum
-    if float(np.abs(further.weights - optimum.weights).max()) > 1e-12:
-        return end
-    names = ("low_prices", "high_prices", "row_prices", "trade_price")
-    return replace(end, optimum=replace(optimum, **{name: getattr(further, name) - getattr(optimum, name) for name in names}))
 
 
 def _highest_ratio(path: _Path, risk_free: float) -> _Point:

@@ -1,15 +1,15 @@
 """What a solution says of itself: its figures, its costs, and which limits bind at what price."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from portfolios.kernels.active_set import Optimum
+from portfolios.kernels.prices import BINDS, Limit, is_corner, least_prices
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
-from portfolios.kernels.standard import Standard
+from portfolios.kernels.standard import Quadratic, Standard
 from portfolios.kernels.types import Binding, FloatArray, Solution
-
-_BINDS = 1e-9  # a limit this near holds with equality
 
 
 def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str) -> Solution:
@@ -25,11 +25,13 @@ def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str)
     costs = standard.costs(weights)
     net = expected_return - costs / mandate.horizon_years
     objective = objective_of(standard, net, volatility)
-    cvar_binds = mandate.cvar_limit is not None and cvar >= mandate.cvar_limit - _BINDS
+    cvar_binds = mandate.cvar_limit is not None and cvar >= mandate.cvar_limit - BINDS
     cvar_price = _cvar_price(standard, theta, volatility) if cvar_binds else 0.0
     worth = _worth(standard, theta, volatility, cvar_price)
-    binding = [*_linear_bindings(standard, optimum, worth)]
-    if mandate.target_volatility is not None and volatility >= mandate.target_volatility - _BINDS:
+    risk_binds = mandate.target_volatility is not None and volatility >= mandate.target_volatility - BINDS
+    return_alone = mandate.kind == "target_volatility" and not risk_binds and cvar_price == 0.0
+    binding = [*_linear_bindings(standard, optimum, _priced(standard, theta, return_alone=return_alone), worth)]
+    if risk_binds:
         binding.append(Binding("target_volatility", volatility / theta if theta else None))
     if cvar_binds:
         binding.append(Binding("cvar", cvar_price))
@@ -68,7 +70,7 @@ def _cvar_price(standard: Standard, theta: float, volatility: float) -> float | 
         own = 1.0 - theta * float(mandate.risk_aversion or 0.0)
         gains, steepness = (own if abs(own) > 1e-12 else 0.0), theta * NORMAL_CVAR_95 / volatility - 1.0
     elif mandate.kind == "target_volatility":
-        binds = volatility < float(mandate.target_volatility or 0.0) - _BINDS
+        binds = volatility < float(mandate.target_volatility or 0.0) - BINDS
         gains, steepness = float(binds), theta * NORMAL_CVAR_95 / volatility - 1.0
     else:
         gains, steepness = 2.0 * theta, 1.0 - theta * NORMAL_CVAR_95 / volatility
@@ -90,37 +92,51 @@ def _worth(standard: Standard, theta: float, volatility: float, cvar_price: floa
     return 1.0 / (theta * volatility) if kind == "max_sharpe" else 1.0 / theta
 
 
-def _linear_bindings(standard: Standard, optimum: Optimum, worth: float | None) -> Iterator[Binding]:
+def _linear_bindings(standard: Standard, optimum: Optimum, problem: Quadratic, worth: float | None) -> Iterator[Binding]:
     """Every linear limit that holds with equality: rows, then what bounds single funds, last the turnover limit."""
-    prices: dict[str, float] = {}
-    for name, price in (*_binding_rows(standard, optimum), *_binding_funds(standard, optimum)):
-        prices[name] = prices.get(name, 0.0) + max(price, 0.0)
-    unit = standard.unit
-    if np.isfinite(unit.max_trade) and np.abs(optimum.weights - unit.current).sum() >= unit.max_trade - _BINDS:
-        prices["turnover"] = 2.0 * optimum.trade_price
+    limits = list(_binding_limits(standard, optimum))
+    names: dict[str, list[Limit]] = {}
+    for name, limit, _ in limits:
+        names.setdefault(name, []).append(limit)
+    prices = least_prices(problem, optimum.weights, names) if _is_ambiguous(standard, optimum, problem) else None
+    if prices is None:
+        prices = dict.fromkeys(names, 0.0)
+        for name, _, price in limits:
+            prices[name] += max(price, 0.0)
     for name, price in prices.items():
-        yield Binding(name, None if worth is None else price * worth)
+        factor = 2.0 if name == "turnover" else 1.0  # max_turnover is half of what the problem limits
+        yield Binding(name, None if worth is None else factor * price * worth)
 
 
-def _binding_rows(standard: Standard, optimum: Optimum) -> Iterator[tuple[str, float]]:
-    unit = standard.unit
-    at_rows: FloatArray = unit.rows @ optimum.weights
-    at_low, at_high = at_rows <= unit.row_low + _BINDS, at_rows >= unit.row_high - _BINDS
-    for i in np.flatnonzero(at_low | at_high):
-        name, price = standard.row_names[i], float(optimum.row_prices[i])
-        if name in ("sum", "target_return"):
-            yield name, abs(price) if name == "sum" else price
-        elif at_low[i] and (price > 0.0 or not at_high[i]):
-            yield f"{name}:min", price
-        else:
-            yield f"{name}:max", -price
-
-
-def _binding_funds(standard: Standard, optimum: Optimum) -> Iterator[tuple[str, float]]:
+def _binding_limits(standard: Standard, optimum: Optimum) -> Iterator[tuple[str, Limit, float]]:
+    """Name, limit and price of all limits that hold; of a pair of equal limits the side whose price is above 0."""
     unit, weights = standard.unit, optimum.weights
-    at_low, at_high = weights <= unit.low + _BINDS, weights >= unit.high - _BINDS
-    for i in np.flatnonzero(at_low | at_high):
+    at_rows: FloatArray = unit.rows @ weights
+    at_low, at_high = at_rows <= unit.row_low + BINDS, at_rows >= unit.row_high - BINDS
+    for i in np.flatnonzero(at_low | at_high).tolist():
+        name, price = standard.row_names[i], float(optimum.row_prices[i])
+        side = "row_low" if at_low[i] and (price > 0.0 or not at_high[i]) else "row_high"
+        bare = name in ("sum", "target_return")
+        full = name if bare else f"{name}:{'min' if side == 'row_low' else 'max'}"
+        yield full, (side, i), price if side == "row_low" else -price
+    at_low, at_high = weights <= unit.low + BINDS, weights >= unit.high - BINDS
+    for i in np.flatnonzero(at_low | at_high).tolist():
         if at_low[i] and (not at_high[i] or optimum.high_prices[i] == 0.0):
-            yield standard.low_names[i], float(optimum.low_prices[i])
+            yield standard.low_names[i], ("low", i), float(optimum.low_prices[i])
         else:
-            yield standard.high_names[i], float(optimum.high_prices[i])
+            yield standard.high_names[i], ("high", i), float(optimum.high_prices[i])
+    if np.isfinite(unit.max_trade) and np.abs(weights - unit.current).sum() >= unit.max_trade - BINDS:
+        yield "turnover", ("turnover", 0), optimum.trade_price
+
+
+def _is_ambiguous(standard: Standard, optimum: Optimum, problem: Quadratic) -> bool:
+    """Whether the optimum's prices are not those of the limits: at a corner, and where the problem is not the path's own."""
+    return problem.cov is not standard.unit.cov or is_corner(problem, optimum.weights)
+
+
+def _priced(standard: Standard, theta: float, *, return_alone: bool) -> Quadratic:
+    """The problem whose multipliers are the prices: with the costs that count, and without variance where none is limited."""
+    problem = standard.at(theta)
+    if standard.mandate.kind in ("min_volatility", "target_return"):
+        problem = replace(problem, buy=0.0 * problem.buy, sell=0.0 * problem.sell)
+    return replace(problem, cov=np.zeros_like(problem.cov)) if return_alone else problem
