@@ -21,11 +21,11 @@ from portfolios.kernels.types import FloatArray, IntArray
 BoolArray = NDArray[np.bool_]
 
 _CHUNK_CELLS = 100_000  # investors times funds at once: few enough for the cache, enough to hide the cost of a call
-_ROUNDS = 40
+_ROUNDS = 40  # measured on stocks and fund pools of 20 to 200: fewer cost more steps of the polish, more gain none
 _RELAXATION = 1.6
-_SPREAD_SHARE = 0.4
+_SPREAD_SHARE = 0.4  # measured: the best metric is the same share of the spread of gains at every risk tolerance
 _TOLERANCE_RATIO = 2.5
-_SINGULAR = 1e-10
+_SINGULAR = 1e-10  # smallest to largest eigenvalue of a covariance below which ties are looked for
 
 
 @dataclass(frozen=True)

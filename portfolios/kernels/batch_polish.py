@@ -215,9 +215,9 @@ def _solve(equations: FloatArray, at: _Walkers, short: FloatArray, missing: Floa
 def _solved(matrices: FloatArray, right: FloatArray) -> FloatArray:
     """Stacked solutions; of least norm where one of the matrices is singular to the last bit, as with limits stated twice."""
     try:
-        return np.linalg.solve(matrices, right)
+        return np.asarray(np.linalg.solve(matrices, right), np.float64)
     except np.linalg.LinAlgError:
-        return np.linalg.pinv(matrices, hermitian=True) @ right
+        return np.asarray(np.linalg.pinv(matrices, hermitian=True) @ right, np.float64)
 
 
 def _of_one_size(active: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
