@@ -145,8 +145,10 @@ def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES, kept
     Returns weights that hold their bounds exactly, with a KKT residual of at most `KKT_TOLERANCE` (in units of the largest
     gain where that is above 1), or None where no face is found in `max_changes`: start again from better weights, or
     `walk`. A limit missed by no more than `kept` is none. Ties (directions of no variance and equal gain) go to the least
-    sum of squares.
+    sum of squares. A face of a problem without costs says nothing of trades and is refused where they cost.
     """
+    if problem.has_kinks and ((face.trades == 0) & _bends(problem) & (face.funds != KINK)).any():
+        return None
     seen: set[bytes] = set()
     repeats, tolerance = 0, _tolerance(problem)
     while len(seen) <= max_changes and repeats < _MAX_REPEATS:

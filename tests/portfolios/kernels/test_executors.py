@@ -150,3 +150,10 @@ def test_the_order_of_funds_does_not_matter(seed, random):
     again = solve(shuffled, backwards)
     assert again.codes == ours.codes
     assert np.abs(again.weights - ours.weights).max() <= 1e-9
+
+
+@pytest.mark.parametrize("seed", [602, 1142])
+def test_twins_that_cost_differently_are_not_mistaken_for_each_other(seed):
+    """The path's first point counts no costs: a face from there once passed for proven where they count."""
+    moments, mandate = random_mandate(seed, CONIC)
+    assert solve(moments, mandate).objective == pytest.approx(optimise(moments, mandate).objective, abs=1e-7)
