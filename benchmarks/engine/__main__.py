@@ -33,7 +33,7 @@ def main() -> int:
             print(f"\nWRONG ANSWER: {wrong}", file=sys.stderr)
             return 1
         about = report.head(options.quick, [pool["num_threads"] for pool in threadpool_info()])
-    rows = [row for section in done for row in report.claims(section)]
+    rows = [row for section in done for row in report.claims(section, options.quick)]
     print("\n" + "\n".join(row.line() for row in rows))
     print("\n" + ", ".join(f"{key} {value}" for key, value in about.items() if key != "versions"))
     print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))

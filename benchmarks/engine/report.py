@@ -47,24 +47,35 @@ def lines(section: Section) -> list[str]:
     return written
 
 
-def claims(section: Section) -> list[Row]:
-    """Ours beside the best peer, and beside the best raw solver, with the bar each must clear."""
+def claims(section: Section, quick: bool) -> list[Row]:
+    """Ours beside the best peer (cvxpy where none has such a mandate) and the best raw solver, with the bar to clear."""
     ours = best(section, "ours")
     if ours is None:
         why = next((result.note for result in section.results if result.kind == "ours"), "not measured")
         return [Row(section.title, "–", verdict=why if why.startswith("not measured") else f"not measured: {why}")]
     peer = best(section, "peer" if any(result.kind == "peer" for result in section.results) else "cvxpy")
     raw = best(section, "raw")
-    rows = [_row(section, ours, peer, _bar(section), _clears(section, ours, peer))]
+    rows = [_row(section, ours, peer, _bar(section), _verdict(section, ours, peer, quick))]
     if raw is not None:
-        rows.append(_row(section, ours, raw, "–", True))
+        rows.append(_row(section, ours, raw, "–", "ok"))
     return rows
 
 
-def _row(section: Section, ours: Result, other: Result | None, bar: str, clears: bool) -> Row:
+def _row(section: Section, ours: Result, other: Result | None, bar: str, verdict: str) -> Row:
     reference = "no peer answered" if other is None else f"{other.name} {figure(section, other)}"
     ratio = "–" if other is None else f"{ours.seconds / other.seconds:.3g}"
-    return Row(section.title, figure(section, ours), reference, ratio, bar, "ok" if clears else "short")
+    return Row(section.title, figure(section, ours), reference, ratio, bar, verdict)
+
+
+def _verdict(section: Section, ours: Result, peer: Result | None, quick: bool) -> str:
+    if quick:
+        return "the answer is right; a quick run judges no time"
+    in_time = section.most_ms is None or ours.seconds * 1e3 <= section.most_ms
+    in_bulk = section.least_a_second is None or 1 / ours.seconds >= section.least_a_second
+    ahead = section.times_best_peer is None or peer is None or peer.seconds / ours.seconds >= section.times_best_peer
+    if not (in_time and in_bulk and ahead):
+        return "short"
+    return "ok" if peer is not None or section.times_best_peer is None else "ok in time; no peer to be ahead of is installed"
 
 
 def _bar(section: Section) -> str:
@@ -72,13 +83,6 @@ def _bar(section: Section) -> str:
     parts += [] if section.least_a_second is None else [f">= {section.least_a_second:,.0f} a second"]
     parts += [] if section.times_best_peer is None else [f"<= 1/{section.times_best_peer:g} of it"]
     return ", ".join(parts) or "–"
-
-
-def _clears(section: Section, ours: Result, peer: Result | None) -> bool:
-    in_time = section.most_ms is None or ours.seconds * 1e3 <= section.most_ms
-    in_bulk = section.least_a_second is None or 1 / ours.seconds >= section.least_a_second
-    ahead = section.times_best_peer is None or peer is None or peer.seconds / ours.seconds >= section.times_best_peer
-    return in_time and in_bulk and ahead
 
 
 def head(quick: bool, threads: Sequence[int]) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def as_json(about: dict[str, Any], sections: Sequence[Section]) -> str:
             "unit": section.unit,
             "bar": _bar(section),
             "results": [{key: tidy(value) for key, value in asdict(result).items() if key != "section"} for result in section.results],
-            "claims": [asdict(row) for row in claims(section)],
+            "claims": [asdict(row) for row in claims(section, about["quick"])],
         }
         for section in sections
     ]

@@ -239,7 +239,7 @@ def engine(quick: bool) -> Iterator[Row]:
     with threadpool_limits(1):
         for section in SECTIONS:
             for each in section(quick):
-                yield from claims(each)
+                yield from claims(each, quick)
 
 
 SECTIONS = (one_solve, many_investors, frontier, cardinality, unbarred)
