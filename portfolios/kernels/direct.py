@@ -206,7 +206,7 @@ def _highest_ratio(path: _Path, risk_free: float) -> _Point:
     if not positive:
         if end.net <= risk_free:
             raise DataError("no_positive_excess")
-        return end
+        return path.at(end.variance / (end.net - risk_free))
     if least.variance <= _room(path):
         shared = _ratio_of_cash(path, end, risk_free, gap)
         if shared is not None:

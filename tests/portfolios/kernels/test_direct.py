@@ -117,7 +117,7 @@ def test_a_shadow_price_is_what_relaxing_its_limit_gains(seed):
         large, small = (
             sign * (solve_direct(moments, relaxed(mandate, limit.limit, by)).objective - found.objective) / by for by in (1e-5, 1e-7)
         )
-        # The gain is concave (a ratio nearly so): per 1.00 it rises to its price as the step falls, steeply where the limit leaves little room.
+        # The gain is concave (a ratio nearly so): per 1.00 it rises to its price as the step falls, steeply where room is short.
         assert large <= small * 1.001 + 1e-5
         assert small <= limit.shadow_price * 1.001 + 1e-5
         assert small >= 0.5 * limit.shadow_price if large < 0.9 * small else small == pytest.approx(limit.shadow_price, rel=0.02, abs=1e-5)
@@ -165,6 +165,17 @@ def test_cash_at_the_risk_free_rate_shares_its_ratio_and_the_most_even_mix_is_ta
         solve_direct(moments, Mandate(SIX[:3], risk_free=0.01, **ask))
     with pytest.raises(DataError, match="no_positive_excess"):
         solve_direct(moments, Mandate(SIX[:3], risk_free=0.06, **ask))
+
+
+def test_the_price_of_a_ratio_at_the_end_of_the_path():
+    moments = Moments(("A", "B"), np.array([0.03, 0.06]), np.diag([0.03, 0.01]))
+    asked = Mandate(("A", "B"), objective="max_sharpe", risk_free=0.02, bounds={"B": (0.0, 0.3)})
+    found = solve_direct(moments, asked)
+    assert found.weights == pytest.approx([0.7, 0.3], abs=1e-15)
+    assert found.gamma == pytest.approx(found.objective / found.volatility)
+    wider = solve_direct(moments, replace(asked, bounds={"B": (0.0, 0.3 + 1e-6)}))
+    price = {limit.limit: limit.shadow_price for limit in found.binding}["fund:B:max"]
+    assert (wider.objective - found.objective) / 1e-6 == pytest.approx(price, rel=1e-4)
 
 
 def test_a_target_volatility_has_two_ends():
