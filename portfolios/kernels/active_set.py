@@ -166,7 +166,7 @@ def polish(problem: Quadratic, face: Face, max_changes: int = _MAX_CHANGES, kept
             worst = int(np.argmax(wrong))
             if wrong[worst] <= tolerance:
                 found = _proven(problem, point, face, tolerance)
-                return _evened(problem, found, point, tolerance) if found is not None else None
+                return _evened(problem, found, point, (up, down, wrong), tolerance) if found is not None else None
             face = _released(problem, face, worst, up)
     return None
 
@@ -383,15 +383,14 @@ def _proven(problem: Quadratic, point: _Point, face: Face, tolerance: float) -> 
     )
 
 
-def _evened(problem: Quadratic, found: Optimum, point: _Point, tolerance: float) -> Optimum | None:
+def _evened(problem: Quadratic, found: Optimum, point: _Point, slopes: tuple[FloatArray, ...], tolerance: float) -> Optimum:
     """Among equally good weights, those of least sum of squares.
 
     All optima share every set of multipliers: so they are the weights with the same S @ w that keep the limits, and keep
     with equality those whose multiplier is not 0. On that set the sum of squares is a quadratic programme of its own.
     """
     face = found.face
-    up, down, slope = _slopes(problem, point, face)
-    wrong = _wrong(problem, point, face, up, down, slope)
+    up, down, wrong = slopes
     n = len(face.funds)
     loose = (wrong[:n] >= -tolerance) & (problem.low != problem.high)
     weak_rows = (face.rows != 0) & (wrong[n:-1] >= -tolerance) & (problem.row_low != problem.row_high)

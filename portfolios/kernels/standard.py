@@ -129,7 +129,8 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
     """The tightest of all that bounds each fund alone; chosen limits first, so that a legal one at the same value gives its name."""
     funds = mandate.funds
     place = {fund: i for i, fund in enumerate(funds)}
-    own = [mandate.bound(fund) for fund in funds]
+    default: tuple[float, float] = mandate.default_bounds  # type: ignore[assignment]  # the mandate fills it in
+    own = [mandate.bounds.get(fund, default) for fund in funds]
     low, high = [pair[0] for pair in own], [pair[1] for pair in own]
     low_names, high_names = [f"fund:{fund}:min" for fund in funds], [f"fund:{fund}:max" for fund in funds]
 
@@ -142,11 +143,15 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
 
     for fund, name, least, most in sorted(_single_fund_limits(mandate), key=lambda limit: mandate.is_legal(limit[1])):
         bound(fund, name, least, most)
+    if mandate.long_only:  # legal, and for every fund: the last, and without a call for each
+        for i, least in enumerate(low):
+            if least <= 0.0:
+                low[i], low_names[i] = 0.0, "long_only"
     return np.array(low), np.array(high), tuple(low_names), tuple(high_names)
 
 
 def _single_fund_limits(mandate: Mandate) -> list[tuple[str, str, float | None, float | None]]:
-    """(fund, limit name, least, most) of every limit besides its own bounds that concerns one fund alone."""
+    """(fund, limit name, least, most) of every limit besides its own bounds and `long_only` that concerns one fund alone."""
     found: list[tuple[str, str, float | None, float | None]] = []
     found += [(fund, f"locked:{fund}", weight, weight) for fund, weight in mandate.locked.items()]
     found += [(fund, f"excluded:{fund}", 0.0, 0.0) for fund in mandate.excluded]
@@ -154,6 +159,4 @@ def _single_fund_limits(mandate: Mandate) -> list[tuple[str, str, float | None, 
         found.append((mandate.cash[0], "cash", mandate.cash[1], None))
     if mandate.max_grade is not None:
         found += [(fund, "max_grade", 0.0, 0.0) for fund in mandate.funds if mandate.risk_grades[fund] > mandate.max_grade]
-    if mandate.long_only:
-        found += [(fund, "long_only", 0.0, None) for fund in mandate.funds]
     return found
