@@ -4,7 +4,7 @@ from celery import shared_task
 
 from advisor import services
 from advisor.models import Proposal
-from config.jobs import only_one, sweep
+from config.jobs import only_one, ring, sweep
 
 
 @shared_task(name="advisor.execute_proposal", queue="now", time_limit=300)
@@ -12,11 +12,27 @@ def execute_proposal_task(pk: int) -> None:
     services.execute_proposal(pk)
 
 
+@shared_task(name="advisor.request_readvice", queue="bulk", time_limit=600)
+def request_readvice_task() -> None:
+    with only_one("advisor-request-readvice", seconds=600) as is_mine:
+        if is_mine:
+            services.request_readvice()
+
+
+@shared_task(name="advisor.readvise_block", queue="bulk", time_limit=600)
+def readvise_block_task(run_pk: int) -> None:
+    """One block; each rings for the next, so that other work of the queue gets its turn between two."""
+    if services.readvise_next_block(run_pk):
+        ring(readvise_block_task, run_pk)
+
+
 @shared_task(name="advisor.sweep", queue="now", time_limit=60)
 def sweep_task() -> None:
     with only_one("advisor-sweep", seconds=30) as is_mine:
         if is_mine:
             sweep(Proposal, execute_proposal_task)
+            for run in services.runs_to_ring():
+                ring(readvise_block_task, run)
 
 
 @shared_task(name="advisor.expire_overrides", queue="bulk", time_limit=600)

@@ -23,6 +23,7 @@ BEAT_SCHEDULE = {
     "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
+    "review-everyone": nightly(23, 0, "advisor.request_readvice"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

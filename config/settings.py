@@ -230,6 +230,9 @@ EMAIL_TIMEOUT = 10
 DELIVERY_LEASE_SECONDS = env.whole("DELIVERY_LEASE_SECONDS", 120)
 if DELIVERY_LEASE_SECONDS < 3 * EMAIL_TIMEOUT:
     env.refuse("DELIVERY_LEASE_SECONDS", f"{DELIVERY_LEASE_SECONDS} outlasts no slow mail provider; give {3 * EMAIL_TIMEOUT} or more.")
+# How long a worker may hold a block of the nightly review without a sign of life, and how many work on it at once.
+READVICE_LEASE_SECONDS = env.whole("READVICE_LEASE_SECONDS", 120)
+READVICE_WORKERS = env.whole("READVICE_WORKERS", 1)
 # Sales e-mail waits overnight, except in a demo, where nobody sleeps.
 QUIET_HOURS_APPLY = env.flag("QUIET_HOURS", default=not IS_DEMO)
 SMS_FILE_PATH = VAR_DIR / "sms"

@@ -75,6 +75,14 @@ class GoalLimits(Row):
     max_years: int
 
 
+class ReviewRules(Row):
+    min_gain: float
+    min_turnover: float
+    min_outside: float
+    block: int
+    runs_kept: int
+
+
 class AdviceRules(Row):
     version: str
     assessment: AssessmentRules
@@ -83,6 +91,7 @@ class AdviceRules(Row):
     gates: tuple[GateRule, ...]
     levels: dict[int, LevelWords]
     goal: GoalLimits
+    review: ReviewRules
     online_branch: str
 
     @property

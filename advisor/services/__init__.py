@@ -8,6 +8,7 @@ from advisor.services.overrides import check_fund, check_override, expire_overri
 from advisor.services.people import give_consent, give_consents, register_investor, set_preference, switch_recommendations
 from advisor.services.proposals import execute_proposal, request_proposal
 from advisor.services.queue import close_task, open_task
+from advisor.services.readvice import readvise_next_block, request_readvice, runs_to_ring
 from advisor.services.suitability import clear
 
 __all__ = [
@@ -31,8 +32,11 @@ __all__ = [
     "lower_level",
     "make_override",
     "open_task",
+    "readvise_next_block",
     "register_investor",
     "request_proposal",
+    "request_readvice",
+    "runs_to_ring",
     "save_answer",
     "set_preference",
     "start_assessment",

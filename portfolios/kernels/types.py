@@ -90,11 +90,15 @@ class Explanation:
 
 @dataclass(frozen=True)
 class GammaSolution:
-    """The optimum at the smallest risk aversion that keeps a loss limit; `budget_binds` is False where none was needed."""
+    """The optimum at the smallest risk aversion that keeps a loss limit; `budget_binds` is False where none was needed.
+
+    `cvar_of_record` is what the estimator of record says of it, where it was asked.
+    """
 
     solution: Solution
     cvar_limit: float
     budget_binds: bool
+    cvar_of_record: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class AdviceSolution:
     funds: list[dict[str, Any]]
     frontier: list[list[float]]
     notes: list[str] = field(default_factory=list)
+    cvar_of_record: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -8,7 +8,8 @@ import numpy as np
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.moments import class_moments, pick
-from portfolios.kernels.risk import figures
+from portfolios.kernels.returns import weekly_returns
+from portfolios.kernels.risk import Record, figures
 from portfolios.kernels.types import Moments, WeightsRisk
 from portfolios.models import Fund, Pool
 from portfolios.selectors.history import return_matrix
@@ -24,13 +25,21 @@ def advice_moments(funds: Collection[Fund]) -> Moments:
 
     Two-week overlapping returns where funds that price a day later (QDII) are among them.
     """
+    return advice_market(funds)[0]
+
+
+def advice_market(funds: Collection[Fund]) -> tuple[Moments, Record]:
+    """The moments of the advice, and of the same funds in their order what the estimator of record draws from: single weeks."""
     rules = jurisdiction()
     last = data_date(funds)
     since = last - timedelta(days=round(365.25 * rules.advice.history_years)) if last else None
     late = any(fund.category in rules.categories and rules.categories[fund.category].lag == "qdii" for fund in funds)
     matrix = return_matrix(sorted(fund.code for fund in funds), since)
     means = {fund.code: rules.classes[fund.asset_class].mean for fund in funds}
-    return class_moments(matrix, means, weeks=2 if late else 1)
+    moments = class_moments(matrix, means, weeks=2 if late else 1)
+    place = {code: column for column, code in enumerate(matrix.codes)}
+    weekly = weekly_returns(matrix)[0][:, [place[code] for code in moments.codes]]
+    return moments, Record(weekly, rules.cash_rate)
 
 
 def weights_risk(weights: dict[str, float]) -> WeightsRisk:

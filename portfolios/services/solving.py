@@ -4,19 +4,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from portfolios.jurisdictions import LevelRule, jurisdiction
+from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import InfeasibleError
-from portfolios.kernels.frontier import sampled_frontier
+from portfolios.kernels.frontier import exact_frontier
 from portfolios.kernels.mandate import Mandate
-from portfolios.kernels.moments import pick
-from portfolios.kernels.optimise import smallest_gamma
+from portfolios.kernels.reasons import holdings_reasons
 from portfolios.kernels.types import AdviceSolution, GammaSolution, Moments
 from portfolios.models import Fund
-from portfolios.selectors.risk import advice_moments, current_pool, data_date
+from portfolios.selectors.risk import current_pool
+from portfolios.services.levels import (
+    AdviceMarket,
+    advised_funds,
+    is_allowed,
+    level_mandate,
+    loss_limit,
+    market_of,
+    require_some,
+    solve_within_loss,
+)
 
-MONEY_MARKET = "money_market"
+FRONTIER_POINTS = 25
 
 
 def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None = None) -> AdviceSolution:
@@ -29,15 +36,13 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
     pool = current_pool()
     if pool is None:
         raise InfeasibleError("no_pool")
-    pooled = list(pool.funds.order_by("code"))
-    allowed = {fund.code: fund for fund in pooled if fund.is_open and is_allowed(rule, fund.risk_grade, fund.asset_class)}
-    require_some(rule, allowed)
-    moments = advice_moments(pooled)
-    usable = {code: fund for code, fund in allowed.items() if code in moments.codes}
-    require_some(rule, usable)
-    mandate = _mandate(usable, horizon_years)
+    offered = pool.funds.filter(is_open=True).values_list("code", "risk_grade", "asset_class")
+    require_some(rule, {code: None for code, grade, asset_class in offered if is_allowed(rule, grade, asset_class)})
+    market = market_of(pool)
+    funds = advised_funds(market, level)
+    mandate = level_mandate(funds, horizon_years)
     limit = loss_limit(rule, stated_loss)
-    found = _without_crumbs(moments, mandate, limit)
+    found = _without_crumbs(market, mandate, limit)
     weights = {code: float(w) for code, w in zip(found.solution.codes, found.solution.weights, strict=True) if w > 0}
     return AdviceSolution(
         level=level,
@@ -46,51 +51,22 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
         volatility=found.solution.volatility,
         cvar=found.solution.cvar,
         cvar_limit=limit,
-        gamma=found.solution.gamma,
+        gamma=found.solution.gamma or rules.advice.gamma_max,
         budget_binds=found.budget_binds,
-        data_date=data_date(pooled).isoformat(),  # type: ignore[union-attr]
+        data_date=market.data_date.isoformat(),
         pool_id=pool.pk,
-        moments={**moments.versions, "jurisdiction": rules.version},
-        funds=_fund_rows(found, moments, usable, mandate),
-        frontier=[[point.volatility, point.expected_return] for point in sampled_frontier(moments, mandate)],
-        notes=list(moments.notes),
+        moments={**market.moments.versions, "jurisdiction": rules.version},
+        funds=_fund_rows(found, market.moments, funds, mandate),
+        frontier=[[point.volatility, point.expected_return] for point in exact_frontier(market.moments, mandate).points(FRONTIER_POINTS)],
+        notes=[*market.moments.notes, *(f"short_record:{code}" for code in market.moments.codes if not market.has_record(code))],
+        cvar_of_record=found.cvar_of_record,
     )
 
 
-def is_allowed(rule: LevelRule, risk_grade: int, asset_class: str) -> bool:
-    """Whether a level may hold a fund of this grade and class."""
-    return risk_grade <= rule.max_grade and (rule.only_classes is None or asset_class in rule.only_classes)
-
-
-def require_some(rule: LevelRule, funds: Mapping[str, Any]) -> None:
-    """Raise InfeasibleError naming what is missing where a level has no fund to hold."""
-    if not funds and rule.only_classes is not None:
-        raise InfeasibleError("no_money_market_fund", level=rule.code)
-    if not funds:
-        raise InfeasibleError("no_fund_of_grade", level=rule.code, max_grade=rule.max_grade)
-
-
-def loss_limit(rule: LevelRule, stated_loss: float | None) -> float:
-    """The one-year loss a person may be shown: the level's budget, or their own stated one where it is lower."""
-    return rule.cvar_budget if stated_loss is None else min(rule.cvar_budget, stated_loss)
-
-
-def _mandate(funds: Mapping[str, Fund], horizon_years: float) -> Mandate:
-    limits = jurisdiction().advice
-    caps = {code: limits.money_fund_cap if fund.asset_class == MONEY_MARKET else limits.fund_optimised_cap for code, fund in funds.items()}
-    return Mandate(
-        funds=tuple(funds),
-        risk_aversion=limits.gamma_min,
-        bounds={code: (0.0, cap) for code, cap in caps.items()},
-        buy_cost={code: fund.purchase_fee_bps / 10_000 for code, fund in funds.items()},
-        horizon_years=min(max(horizon_years, 1.0), 5.0),
-    )
-
-
-def _without_crumbs(moments: Moments, mandate: Mandate, limit: float) -> GammaSolution:
+def _without_crumbs(market: AdviceMarket, mandate: Mandate, limit: float) -> GammaSolution:
     """Solve, drop funds below the least weight worth an order, and solve again on the rest until none is below it."""
     advice = jurisdiction().advice
-    found = smallest_gamma(moments, mandate, limit, (advice.gamma_min, advice.gamma_max))
+    found = solve_within_loss(market, mandate, limit)
     for _ in range(len(mandate.funds)):
         weights = dict(zip(found.solution.codes, found.solution.weights.tolist(), strict=True))
         kept = tuple(code for code, weight in weights.items() if weight >= advice.min_weight)
@@ -103,7 +79,7 @@ def _without_crumbs(moments: Moments, mandate: Mandate, limit: float) -> GammaSo
                 bounds={code: mandate.bound(code) for code in kept},
                 buy_cost={code: mandate.buy_cost[code] for code in kept},
             )
-            found = smallest_gamma(moments, fewer, limit, (advice.gamma_min, advice.gamma_max))
+            found = solve_within_loss(market, fewer, limit)
         except InfeasibleError:
             break  # the few that are left cannot keep the limits: a small holding is the lesser evil
     return found
@@ -111,44 +87,28 @@ def _without_crumbs(moments: Moments, mandate: Mandate, limit: float) -> GammaSo
 
 def _fund_rows(found: GammaSolution, moments: Moments, funds: Mapping[str, Fund], mandate: Mandate) -> list[dict[str, Any]]:
     """One row a held fund, largest first, with its figures and the reason it is held."""
-    solution = found.solution
-    binding = {limit.limit for limit in solution.binding}
-    own = pick(moments, solution.codes)
-    risk = own.cov @ solution.weights
-    variance = max(float(solution.weights @ risk), 1e-18)
     rows = []
-    for i, code in enumerate(solution.codes):
-        weight = float(solution.weights[i])
-        if weight <= 0:
-            continue
-        fund = funds[code]
-        share = weight * float(risk[i]) / variance
+    for reason in holdings_reasons(moments, found.solution):
+        fund = funds[reason.fund]
         rows.append(
             {
-                "code": code,
+                "code": reason.fund,
                 "name_zh": fund.name_zh,
                 "name_en": fund.name_en,
                 "asset_class": fund.asset_class,
                 "category": fund.category,
                 "risk_grade": fund.risk_grade,
-                "weight": weight,
-                "expected_return": float(own.mean[i]),
-                "volatility": float(np.sqrt(own.cov[i, i])),
+                "weight": reason.weight,
+                "expected_return": reason.expected_return,
+                "volatility": reason.volatility,
                 "annual_fee_bps": fund.annual_fee_bps,
                 "purchase_fee_bps": fund.purchase_fee_bps,
                 "why": {
-                    "code": _why(share / weight, float(own.mean[i]), solution.expected_return),
-                    "risk_share": share,
-                    "at_cap": f"fund:{code}:max" in binding,
-                    "cap": mandate.bound(code)[1],
+                    "code": reason.why,
+                    "risk_share": reason.risk_share,
+                    "at_cap": f"fund:{reason.fund}:max" in reason.limits,
+                    "cap": mandate.bound(reason.fund)[1],
                 },
             }
         )
-    return sorted(rows, key=lambda row: (-row["weight"], row["code"]))
-
-
-def _why(risk_per_weight: float, mean: float, portfolio_mean: float) -> str:
-    """steadies: it carries less risk than its weight; grows: more return than the whole; spreads: risk of another kind."""
-    if mean > portfolio_mean:
-        return "grows" if risk_per_weight >= 1 else "grows_calmly"
-    return "steadies" if risk_per_weight < 1 else "spreads"
+    return rows

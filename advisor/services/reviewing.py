@@ -1,0 +1,236 @@
+"""One block of the nightly review, from what goals hold to a row each. Nothing here writes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from django.db.models import Exists, OuterRef
+
+from advisor.jurisdictions import advice_rules
+from advisor.models import Readvice, ReadviceRun
+from advisor.selectors.review_inputs import NO_LEVEL, FundTable, GoalBlock, fund_table
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import InfeasibleError, KernelError
+from portfolios.kernels.types import FloatArray, IntArray, Moments
+from portfolios.models import Fund, Holding, Pool
+from portfolios.selectors import advice_moments
+from portfolios.services.levels import AdviceMarket, advised_funds, is_allowed, level_mandate, loss_limit, market_of, solve_within_loss
+from portfolios.services.mandates import Book
+from portfolios.services.reviews import BookReview, cvar_of_rows, review_book
+
+Action = Readvice.Action
+WEIGHT_DIGITS = 5
+ALL_OUTSIDE = 1.0 - 1e-6  # nothing is left to advise on
+
+
+@dataclass
+class Reviewer:
+    """What the blocks of a run share in one process: the market, all funds, and the risk aversions found so far."""
+
+    run_key: tuple[Any, ...]
+    market: AdviceMarket
+    funds: FundTable
+    gammas: dict[tuple[int, int, float], float | KernelError] = field(default_factory=dict)
+    wide: Moments | None = None
+    kernel_seconds: float = 0.0
+
+    def gamma(self, level: int, horizon_years: int, limit: float) -> float | KernelError:
+        """The risk aversion of a level, horizon and loss limit, or why no portfolio keeps it."""
+        key = (level, horizon_years, limit)
+        if key not in self.gammas:
+            began = perf_counter()
+            try:
+                mandate = level_mandate(advised_funds(self.market, level), horizon_years)
+                found = solve_within_loss(self.market, mandate, limit).solution
+                self.gammas[key] = found.gamma or jurisdiction().advice.gamma_max
+            except KernelError as error:
+                self.gammas[key] = error
+            self.kernel_seconds += perf_counter() - began
+        return self.gammas[key]
+
+    def wide_moments(self) -> Moments:
+        """Moments of everything that anybody holds, for the figures of portfolios with funds outside the advice."""
+        if self.wide is None:
+            held = Exists(Holding.objects.filter(fund=OuterRef("pk")))
+            both = {fund.code: fund for fund in [*Fund.objects.filter(held), *self.market.funds.values()]}
+            self.wide = advice_moments([both[code] for code in sorted(both)])
+        return self.wide
+
+
+@dataclass
+class Found:
+    """Columns of the rows of a block (N,); NaN where a figure does not exist."""
+
+    action: np.ndarray
+    is_breach: np.ndarray
+    risk_aversion: FloatArray
+    turnover: FloatArray
+    gain: FloatArray
+    cost: FloatArray
+    cvar_limit: FloatArray
+    cvar_now: FloatArray
+    cvar_then: FloatArray
+    outside: FloatArray
+    weights: list[dict[str, float]]
+    error: list[dict[str, Any] | None]
+
+    @classmethod
+    def empty(cls, n: int) -> "Found":
+        figures = {name: np.full(n, np.nan) for name in FIGURES}
+        action = np.full(n, Action.NO_LEVEL.value, dtype=object)
+        return cls(action, np.zeros(n, bool), outside=np.zeros(n), weights=[{} for _ in range(n)], error=[None] * n, **figures)
+
+
+FIGURES = ("risk_aversion", "turnover", "gain", "cost", "cvar_limit", "cvar_now", "cvar_then")
+_reviewers: dict[int, Reviewer] = {}
+
+
+def reviewer_of(run: ReadviceRun) -> Reviewer:
+    """The reviewer of a run, kept while this process works on it; only one run's, for a night has one."""
+    key = (run.pk, run.started_at, run.inputs.get("funds_sha256"))
+    if run.pk not in _reviewers or _reviewers[run.pk].run_key != key:
+        _reviewers.clear()
+        _reviewers[run.pk] = Reviewer(key, market_of(Pool.objects.get(pk=run.pool_id)), fund_table())
+    return _reviewers[run.pk]
+
+
+def review_block(reviewer: Reviewer, block: GoalBlock) -> Found:
+    """Review the goals of a block, those of one level and redemption fee together."""
+    found = Found.empty(len(block.goal))
+    for level in sorted(set(block.level.tolist()) - {NO_LEVEL}):
+        who = np.flatnonzero(block.level == level)
+        try:
+            offered = advised_funds(reviewer.market, level)
+            level_mandate(offered, 1)
+        except InfeasibleError as error:
+            for row in who.tolist():
+                _refuse(found, row, error)
+            continue
+        _review_level(reviewer, block, found, (level, who, tuple(offered)))
+    return found
+
+
+def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tuple[int, IntArray, tuple[str, ...]]) -> None:
+    level, who, codes = group
+    columns = reviewer.funds.columns(codes)
+    values, total = block.values[who], block.total[who]
+    is_inside = np.zeros(values.shape[1], bool)
+    is_inside[columns] = True
+    found.outside[who] = values[:, ~is_inside].sum(axis=1) / total
+    rule = jurisdiction().levels[level]
+    above = np.array([not is_allowed(rule, grade, kind) for grade, kind in _kinds(reviewer.funds)])
+    found.is_breach[who] = values[:, above].sum(axis=1) > advice_rules().review.min_outside * total
+    limits = np.array([loss_limit(rule, None if np.isnan(loss) else loss) for loss in block.stated_loss[who]])
+    years = np.clip(np.rint(block.horizon_years[who]), 1, 5)
+    gammas = np.empty(len(who))
+    for at, row in enumerate(who.tolist()):
+        gamma = reviewer.gamma(level, int(years[at]), float(limits[at]))
+        gammas[at] = np.nan if isinstance(gamma, KernelError) else gamma
+        found.cvar_limit[row] = limits[at]
+        if isinstance(gamma, KernelError):
+            _refuse(found, row, gamma)
+    inside = np.maximum(total * (1.0 - found.outside[who]), 1e-9)
+    current = values[:, columns] / inside[:, None]
+    rates = _redemption_rates(block.days_open[who])
+    advisable = np.isfinite(gammas) & (found.outside[who] < ALL_OUTSIDE)
+    for rate in np.unique(rates[advisable]):
+        some = np.flatnonzero(advisable & (rates == rate))
+        mandate = level_mandate({code: reviewer.market.funds[code] for code in codes}, 1, float(rate))
+        began = perf_counter()
+        book = Book(mandate, gammas[some], years[some], current[some])
+        review = review_book(book=book, moments=reviewer.market.moments, cvar_limit=limits[some])
+        reviewer.kernel_seconds += perf_counter() - began
+        _take(found, who[some], review, codes)
+    _whole_figures(reviewer, block, found, (who, columns))
+    _decide(found, who)
+
+
+def _kinds(funds: FundTable) -> list[tuple[int, str]]:
+    return list(zip(funds.risk_grade.tolist(), funds.asset_class, strict=True))
+
+
+def _redemption_rates(days_open: IntArray) -> FloatArray:
+    """The redemption fee that a portfolio of this age pays: its first purchases are redeemed first, and are as old as it is."""
+    rates = np.zeros(len(days_open))
+    for floor in sorted(jurisdiction().redemption_floors, key=lambda floor: -floor.below_days):
+        rates[days_open < floor.below_days] = floor.rate
+    return rates
+
+
+def _take(found: Found, rows: IntArray, review: BookReview, codes: tuple[str, ...]) -> None:
+    """Put a book's review into its rows: shares of what is advised become shares of all that the portfolio holds."""
+    advised = 1.0 - found.outside[rows]
+    found.risk_aversion[rows] = review.risk_aversion
+    for name in ("turnover", "gain", "cost"):
+        getattr(found, name)[rows] = getattr(review, name) * advised
+    found.cvar_now[rows], found.cvar_then[rows] = review.cvar_now, review.cvar_then
+    rounded = review.weights.round(WEIGHT_DIGITS)
+    for row, weights in zip(rows.tolist(), rounded, strict=True):
+        held = np.flatnonzero(weights)
+        found.weights[row] = dict(zip([codes[i] for i in held.tolist()], weights[held].tolist(), strict=True))
+
+
+def _whole_figures(reviewer: Reviewer, block: GoalBlock, found: Found, group: tuple[IntArray, IntArray]) -> None:
+    """The bad year of portfolios that hold funds outside the advice, with these in it, before and after; NaN where one is unknown."""
+    who, columns = group
+    rows = who[found.outside[who] > advice_rules().review.min_outside]
+    if not len(rows):
+        return
+    moments = reviewer.wide_moments()
+    known = reviewer.funds.columns(moments.codes)
+    is_known = np.zeros(block.values.shape[1], bool)
+    is_known[known] = True
+    now = block.values[rows] / block.total[rows, None]
+    then = now.copy()
+    advised = np.zeros((len(rows), len(columns)))
+    place = {reviewer.funds.codes[column]: at for at, column in enumerate(columns.tolist())}
+    for at, row in enumerate(rows.tolist()):
+        for code, weight in found.weights[row].items():
+            advised[at, place[code]] = weight * (1.0 - found.outside[row])
+    then[:, columns] = np.where(np.isfinite(found.risk_aversion[rows])[:, None], advised, now[:, columns])
+    unclear = now[:, ~is_known].sum(axis=1) > advice_rules().review.min_outside
+    found.cvar_now[rows] = np.where(unclear, np.nan, cvar_of_rows(moments, now[:, known]))
+    found.cvar_then[rows] = np.where(unclear, np.nan, cvar_of_rows(moments, then[:, known]))
+
+
+def _decide(found: Found, who: IntArray) -> None:
+    """What to do, the most pressing first; who was refused already has an action."""
+    rules = advice_rules().review
+    open_rows = who[np.array([found.error[row] is None for row in who.tolist()], bool)]
+    worth = (found.gain[open_rows] >= rules.min_gain) & (found.turnover[open_rows] >= rules.min_turnover)
+    action = np.where(worth, Action.ADJUST.value, Action.KEEP.value).astype(object)
+    action[found.cvar_now[open_rows] > found.cvar_limit[open_rows] + 1e-9] = Action.TOO_RISKY.value
+    action[np.isnan(found.cvar_now[open_rows])] = Action.UNKNOWN.value
+    found.action[open_rows] = action
+
+
+def _refuse(found: Found, row: int, error: KernelError) -> None:
+    found.action[row] = Action.IMPOSSIBLE.value
+    found.error[row] = {"code": error.code, "params": {name: str(value) for name, value in error.params.items()}}
+
+
+def rows_of(run: ReadviceRun, block: GoalBlock, found: Found) -> list[Readvice]:
+    """The rows to write, one a goal."""
+    figures = {name: [None if np.isnan(value) else value for value in getattr(found, name).tolist()] for name in FIGURES}
+    outside, breach, level = found.outside.tolist(), found.is_breach.tolist(), block.level.tolist()
+    return [
+        Readvice(
+            run_id=run.pk,
+            goal_id=goal,
+            level=None if level[at] == NO_LEVEL else level[at],
+            action=found.action[at],
+            is_breach=breach[at],
+            outside=outside[at],
+            weights=found.weights[at],
+            error=found.error[at],
+            **{name: column[at] for name, column in figures.items()},
+        )
+        for at, goal in enumerate(block.goal.tolist())
+    ]
+
+
+def counts_of(block: GoalBlock, found: Found) -> dict[str, int]:
+    counts = Counter(found.action.tolist())
+    return {**counts, "breach": int(found.is_breach.sum()), "nothing_held": block.n_nothing_held}
