@@ -192,7 +192,7 @@ def linear_gain(problem: Quadratic, face: Face) -> FloatArray:
     return problem.gain - np.where(face.trades > 0, problem.buy, 0.0) + np.where(face.trades < 0, problem.sell, 0.0)
 
 
-def _fixed_weights(problem: Quadratic, face: Face) -> FloatArray:
+def fixed_weights(problem: Quadratic, face: Face) -> FloatArray:
     """The weights of the funds that are not free; 0 for those that are."""
     fixed = np.where(face.funds == LOW, problem.low, 0.0)
     fixed[face.funds == HIGH] = problem.high[face.funds == HIGH]
@@ -202,7 +202,7 @@ def _fixed_weights(problem: Quadratic, face: Face) -> FloatArray:
     return fixed
 
 
-def _equalities(problem: Quadratic, face: Face, fixed: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+def equalities_on(problem: Quadratic, face: Face, fixed: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
     """Normals (h, n) of the held rows and the turnover limit, what the free funds must give them, and their places."""
     held = np.flatnonzero(face.rows)
     normals = problem.rows[held]
@@ -216,8 +216,8 @@ def _equalities(problem: Quadratic, face: Face, fixed: FloatArray) -> tuple[Floa
 
 def _solve_on(problem: Quadratic, face: Face) -> _Point:
     """Optimum with the face's limits as equalities; least norm where that leaves a choice."""
-    fixed = _fixed_weights(problem, face)
-    normals, wanted, held = _equalities(problem, face, fixed)
+    fixed = fixed_weights(problem, face)
+    normals, wanted, held = equalities_on(problem, face, fixed)
     free = np.flatnonzero(face.funds == FREE)
     right = np.concatenate([linear_gain(problem, face)[free] - problem.cov[free] @ fixed, wanted])
     answer, singular = _solve_system(problem, free, normals, right)
@@ -229,8 +229,8 @@ def _solve_on(problem: Quadratic, face: Face) -> _Point:
 
 def line_on(unit: Quadratic, face: Face) -> Line | None:
     """Return how the optimum on a face moves as theta scales gain and costs; None where it moves by no straight line."""
-    fixed = _fixed_weights(unit, face)
-    normals, wanted, held = _equalities(unit, face, fixed)
+    fixed = fixed_weights(unit, face)
+    normals, wanted, held = equalities_on(unit, face, fixed)
     free = np.flatnonzero(face.funds == FREE)
     gain = linear_gain(unit, face)
     right = np.zeros((len(free) + len(held), 2))
@@ -502,7 +502,7 @@ def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> Flo
     """The part of a course along which neither variance nor a held limit changes, brought to length 1; None where it has none."""
     course = course / np.abs(course).max()
     free = np.flatnonzero(face.funds == FREE)
-    normals, _, _ = _equalities(problem, face, np.zeros(len(course)))
+    normals, _, _ = equalities_on(problem, face, np.zeros(len(course)))
     size = float(problem.cov.diagonal().max()) or 1.0
     _, values, vectors = np.linalg.svd(np.vstack([problem.cov[free[:, None], free] / size, normals[:, free]]))
     kernel = vectors[values <= 1e-12 * values[0]]

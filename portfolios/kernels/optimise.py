@@ -1,8 +1,8 @@
 """The optimum of whatever a mandate says, by cvxpy: one disciplined parametrised programme a shape, compiled once.
 
 The other executors are quicker where they apply and are held against this one. Quadratic mandates end in the exact polish
-of `kernels.active_set`; conic ones (a CVaR limit, a robust mean, a target volatility) are as good as Clarabel leaves them,
-about 1e-8, which is why those have their own tolerance.
+of `kernels.active_set`; conic ones (a CVaR limit, a robust mean, a target volatility) in that of `kernels.conic`, or, where that
+finds no proof, as Clarabel leaves them, which is why those have their own tolerance.
 """
 
 import warnings
@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.kernels.active_set import Optimum, from_weights
+from portfolios.kernels.active_set import Optimum, face_of, from_weights
+from portfolios.kernels.conic import Conic, Sharp, sharpened
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Kind, Mandate, Robust
 from portfolios.kernels.moments import pick
+from portfolios.kernels.prices import is_corner
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
-from portfolios.kernels.solution import objective_of, solution_of
+from portfolios.kernels.solution import linear_bindings, objective_of, solution_of
 from portfolios.kernels.standard import Quadratic, Standard, standardise
 from portfolios.kernels.types import Binding, FloatArray, Moments, Solution
 
@@ -26,6 +28,8 @@ CONIC_SOLVER = "cvxpy+clarabel"
 POLISHED_SOLVER = "cvxpy+clarabel+active-set"
 _TOLERANCES = (1e-10, 1e-8)
 _BINDS = 1e-6  # slack, in fractions of wealth, at which a conic answer's limit counts as held with equality
+_FACE_SLACKS = (1e-8, 1e-7, 1e-6, 1e-5)
+_NO_PRICE = 1e-8
 _SHARPE_STEPS = 3  # each brings the ratio's risk tolerance, known to 1e-8 from the solver, closer by as many digits
 _LOCK = Lock()  # a compiled problem holds its parameters: one thread at a time
 
@@ -50,6 +54,10 @@ class Found:
     weights: FloatArray
     prices: dict[str, FloatArray]
     gap: float
+
+    def price(self, name: str) -> float:
+        """The multiplier of one curved limit, 0 where the mandate has none of the name."""
+        return float(self.prices[name][0]) if name in self.prices else 0.0
 
 
 def optimise(moments: Moments, mandate: Mandate) -> Solution:
@@ -267,25 +275,63 @@ def _compiled(shape: Shape) -> dict[str, Any]:
 
 
 def _conic_solution(standard: Standard, found: Found, theta: float, scale: float) -> Solution:
+    """The sharpened answer where Newton's method proves one, else the interior point's own."""
     mandate = standard.mandate
-    weights = np.clip(found.weights, standard.unit.low, standard.unit.high)
+    # What one unit of the standard objective is worth: a programme was solved that is `scale` times that.
+    worth = {"utility": 1.0 / theta if theta else 0.0, "target_volatility": 1.0}.get(mandate.kind, 2.0)
+    sharp = _sharpened(standard, found, theta, scale)
+    if sharp is None:
+        weights, gap, solver = np.clip(found.weights, standard.unit.low, standard.unit.high), found.gap, CONIC_SOLVER
+        binding = _conic_binding(standard, found, weights, worth / scale)
+    else:
+        optimum = sharp.optimum
+        weights, gap, solver = optimum.weights, optimum.residual, f"{CONIC_SOLVER}+newton"
+        corner = is_corner(sharp.problem, weights)
+        curved = (("cvar", sharp.cvar_price), ("target_volatility", sharp.volatility_price))
+        binding = (
+            *linear_bindings(standard, optimum, sharp.problem, worth, is_ambiguous=corner),
+            *(Binding(name, price * worth) for name, price in curved if price > 0.0),
+        )
     expected_return, volatility, cvar = figures(standard.moments, weights)
-    costs, shortfall = standard.costs(weights), _shortfall(mandate, weights)
-    # A programme was solved whose objective is `scale` times the standard one, itself theta (or a half) of the mandate's.
-    unit = {"utility": 1.0 / theta, "target_volatility": 1.0, "min_volatility": 2.0, "target_return": 2.0}[mandate.kind] / scale
+    costs = standard.costs(weights)
+    net = expected_return - costs / mandate.horizon_years
     return Solution(
         mandate.funds,
         weights,
-        objective_of(standard, expected_return - costs / mandate.horizon_years, volatility) - shortfall,
+        objective_of(standard, net, volatility) - _shortfall(mandate, weights),
         expected_return,
         costs,
         volatility,
         cvar,
         gamma=mandate.risk_aversion,
-        binding=_conic_binding(standard, found, weights, unit),
-        gap=found.gap,
-        solver=CONIC_SOLVER,
+        binding=binding,
+        gap=gap,
+        solver=solver,
+        notes=standard.moments.notes,
     )
+
+
+def _sharpened(standard: Standard, found: Found, theta: float, scale: float) -> Sharp | None:
+    mandate = standard.mandate
+    problem = standard.at(theta)
+    shortfall = None if mandate.robust is None else (theta * mandate.robust.kappa) ** 2 * _mean_cov(mandate.robust)
+    conic = Conic(
+        problem,
+        standard.moments.mean,
+        variance_weight=float(mandate.kind != "target_volatility"),
+        shortfall=shortfall,
+        cvar_limit=mandate.cvar_limit,
+        max_volatility=mandate.target_volatility,
+    )
+    # A multiplier that an interior point leaves this small is that of a limit with room.
+    cvar_price, volatility_price = (
+        price if price > _NO_PRICE else 0.0 for price in (found.price("cvar") / scale, found.price("target_volatility") / scale)
+    )
+    for slack in _FACE_SLACKS:
+        sharp = sharpened(conic, face_of(problem, found.weights, slack), found.weights, cvar_price, volatility_price)
+        if sharp is not None:
+            return sharp
+    return None
 
 
 def _conic_binding(standard: Standard, found: Found, weights: FloatArray, unit: float) -> tuple[Binding, ...]:

@@ -30,7 +30,8 @@ def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str)
     worth = _worth(standard, theta, volatility, cvar_price)
     risk_binds = mandate.target_volatility is not None and volatility >= mandate.target_volatility - BINDS
     return_alone = mandate.kind == "target_volatility" and not risk_binds and cvar_price == 0.0
-    binding = [*_linear_bindings(standard, optimum, _priced(standard, theta, return_alone=return_alone), worth)]
+    problem = _priced(standard, theta, return_alone=return_alone)
+    binding = [*linear_bindings(standard, optimum, problem, worth, is_ambiguous=_is_ambiguous(standard, optimum, problem))]
     if risk_binds:
         binding.append(Binding("target_volatility", volatility / theta if theta else None))
     if cvar_binds:
@@ -92,13 +93,19 @@ def _worth(standard: Standard, theta: float, volatility: float, cvar_price: floa
     return 1.0 / (theta * volatility) if kind == "max_sharpe" else 1.0 / theta
 
 
-def _linear_bindings(standard: Standard, optimum: Optimum, problem: Quadratic, worth: float | None) -> Iterator[Binding]:
-    """Every linear limit that holds with equality: rows, then what bounds single funds, last the turnover limit."""
+def linear_bindings(
+    standard: Standard, optimum: Optimum, problem: Quadratic, worth: float | None, *, is_ambiguous: bool
+) -> Iterator[Binding]:
+    """Every linear limit that holds with equality: rows, then what bounds single funds, last the turnover limit.
+
+    `problem` is the one the optimum solves, one unit of which is worth `worth` in the mandate's objective; where the
+    optimum's own multipliers are ambiguous its prices are found by linear programmes.
+    """
     limits = list(_binding_limits(standard, optimum))
     names: dict[str, list[Limit]] = {}
     for name, limit, _ in limits:
         names.setdefault(name, []).append(limit)
-    prices = least_prices(problem, optimum.weights, names) if _is_ambiguous(standard, optimum, problem) else None
+    prices = least_prices(problem, optimum.weights, names) if is_ambiguous else None
     if prices is None:
         prices = dict.fromkeys(names, 0.0)
         for name, _, price in limits:

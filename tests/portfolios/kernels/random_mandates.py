@@ -37,6 +37,8 @@ def random_mandate(seed: int, kinds: tuple[str, ...]) -> tuple[Moments, Mandate]
         inside = 1.5 * inside - 0.5 * random.dirichlet(np.ones(n))
     held = dict(zip(codes, np.round(random.dirichlet(np.ones(n)) * (random.random(n) < 0.7), 3).tolist(), strict=True))
     fields: dict[str, Any] = {"funds": codes, "long_only": not shorts}
+    if shorts:
+        fields["default_bounds"] = (-2.0, 2.0)
     if random.random() < 0.6:
         fields["bounds"] = {code: _around(random, value, 0.0 if not shorts else -1.0) for code, value in zip(codes, inside, strict=True)}
     if random.random() < 0.6:

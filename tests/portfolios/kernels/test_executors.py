@@ -28,10 +28,6 @@ some = settings(max_examples=N_MANDATES, deadline=None)
 seeds = st.integers(0, 10**9)
 
 
-def is_singular(moments: Moments) -> bool:
-    return bool(np.linalg.eigvalsh(moments.cov)[0] < 1e-9)
-
-
 def solved(seed: int, kinds: tuple[str, ...]) -> tuple[Moments, Mandate, Solution] | None:
     moments, mandate = random_mandate(seed, kinds)
     try:
@@ -103,7 +99,8 @@ def test_cvxpy_and_the_path_agree_on_conic_mandates(seed):
     has_room = mandate.target_volatility is not None and ours.volatility < mandate.target_volatility - 1e-7
     if has_room:
         assert ours.volatility <= other.volatility + 1e-7
-    elif not is_singular(moments):
+    elif other.gap <= 1e-11 or np.linalg.eigvalsh(moments.cov)[0] > 1e-9:
+        # An interior point left without a proof on a market with twins: any mixture of the twins is as good.
         assert np.abs(ours.weights - other.weights).max() <= 1e-5
 
 
@@ -152,8 +149,20 @@ def test_the_order_of_funds_does_not_matter(seed, random):
     assert np.abs(again.weights - ours.weights).max() <= 1e-9
 
 
-@pytest.mark.parametrize("seed", [602, 1142])
-def test_twins_that_cost_differently_are_not_mistaken_for_each_other(seed):
+def test_twins_that_cost_differently_are_not_mistaken_for_each_other():
     """The path's first point counts no costs: a face from there once passed for proven where they count."""
-    moments, mandate = random_mandate(seed, CONIC)
-    assert solve(moments, mandate).objective == pytest.approx(optimise(moments, mandate).objective, abs=1e-7)
+    mean = np.array([0.03134818, 0.03134818, 0.04613477, 0.01705161])
+    third = [-0.03327583, -0.03327583, 0.05683116, 0.02774642]
+    twin = [0.03579992, 0.03579992, -0.03327583, -0.02175425]
+    cov = np.array([twin, twin, third, [-0.02175425, -0.02175425, 0.02774642, 0.05723536]])
+    codes = ("A", "B", "C", "D")
+    mandate = Mandate(
+        codes,
+        target_volatility=0.155,
+        current=dict(zip(codes, (0.284, 0.303, 0.111, 0.301), strict=True)),
+        buy_cost={"D": 0.009},
+        sell_cost={"A": 0.003, "B": 0.0037},
+    )
+    ours = solve(Moments(codes, mean, cov), mandate)
+    assert ours.objective == pytest.approx(optimise(Moments(codes, mean, cov), mandate).objective, abs=1e-7)
+    assert ours.weights[0] == 0 < ours.weights[1]
