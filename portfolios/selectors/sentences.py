@@ -78,6 +78,8 @@ _SENTENCES = {
     "unknown_limit": _("hard names “%(limit)s”, which is not a limit of this mandate."),
     "limits_contradict": _("No portfolio keeps all of the limits."),
     "no_positive_excess": _("No portfolio within the limits earns more than the risk-free rate."),
+    "ratio_without_limit": _("A portfolio without any risk earns more than the risk-free rate: the ratio has no highest value."),
+    "not_linear": _("The frontier knows linear limits only: leave %(limit)s out."),
     "solver_missing": _("The solver %(solver)s is not installed."),
     "too_few_common_weeks": _("The funds have only %(n_weeks)s weeks in common; %(needed)s are needed."),
     "unknown_mean": _("There is no mean “%(name)s”; there are %(known)s."),

@@ -17,8 +17,9 @@ from portfolios.kernels.solve import solve as solve_kernel
 from portfolios.kernels.standard import standardise
 from portfolios.kernels.types import Explanation, FloatArray, Moments, Solution
 from portfolios.models import Fund
-from portfolios.selectors.explanations import relaxation_sentence
+from portfolios.selectors.explanations import conflict_sentence, relaxation_sentence
 from portfolios.selectors.risk import advice_moments
+from portfolios.selectors.sentences import error_sentence
 from portfolios.services.headless import answer_of, infeasible_answer, read_mandate, read_moments
 
 
@@ -90,10 +91,9 @@ def solve_mandate_file(*, moments: Path, mandate: Path) -> dict[str, Any]:
     given = read_moments(moments)
     wanted = read_mandate(mandate, given.codes)
     try:
-        answer = answer_of(solve(mandate=wanted, moments=given))
+        return answer_of(solve(mandate=wanted, moments=given))
     except InfeasibleError as error:
         return _explained(error, wanted)
-    return {**answer, "notes": [*given.notes, *answer["notes"]]}
 
 
 def is_batchable(mandate: Mandate) -> bool:
@@ -149,5 +149,6 @@ def _of_row(moments: Moments, mandate: Mandate, weights: FloatArray, gap: float)
 
 def _explained(error: InfeasibleError, mandate: Mandate) -> dict[str, Any]:
     explanation = cast(Explanation, error.params["explanation"])
-    relax = [{**asdict(row), "sentence": relaxation_sentence(row, mandate)} for row in explanation.relax]
-    return {**infeasible_answer(relax, explanation.conflict), "reason": {"code": error.code, "params": {}}}
+    relax = [{**asdict(row), "sentence": relaxation_sentence(mandate, row)} for row in explanation.relax]
+    sentences = [str(row["sentence"]) for row in relax] or [conflict_sentence(mandate, explanation.conflict)]
+    return {**infeasible_answer(relax, explanation.conflict), "sentence": " ".join([error_sentence(error.code, {}), *sentences])}

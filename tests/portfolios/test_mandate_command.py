@@ -34,19 +34,19 @@ def optimise(tmp_path, capsys):
 
 
 def test_the_optimum_of_a_utility_mandate_is_printed_with_all_its_figures(optimise):
-    answer, exit_code = optimise({"risk_aversion": 6, "groups": [{"name": "shares", "funds": ["510300", "513500"], "max": 0.3}]})
+    answer, exit_code = optimise({"risk_aversion": 3, "groups": [{"name": "shares", "funds": ["510300", "513500"], "max": 0.3}]})
     assert (exit_code, answer["status"], set(answer["weights"])) == (0, "solved", set(FUNDS))
     weights = np.array([answer["weights"][fund] for fund in FUNDS])
     assert abs(weights.sum() - 1) <= 1e-12
     variance = weights @ np.array(COV) @ weights
     assert answer["expected_return"] == pytest.approx(np.array(MEAN) @ weights)
     assert answer["volatility"] == pytest.approx(variance**0.5)
-    assert answer["objective"] == pytest.approx(np.array(MEAN) @ weights - 3 * variance)
+    assert answer["objective"] == pytest.approx(np.array(MEAN) @ weights - 1.5 * variance)
     assert answer["cvar"] == pytest.approx(2.062713 * variance**0.5 - np.array(MEAN) @ weights)
     assert answer["costs"] == 0 and answer["gap"] <= 1e-10
     prices = {row["limit"]: row["shadow_price"] for row in answer["binding"]}
     assert prices["group:shares:max"] > 0
-    looser, _ = optimise({"risk_aversion": 6, "groups": [{"name": "shares", "funds": ["510300", "513500"], "max": 0.3001}]})
+    looser, _ = optimise({"risk_aversion": 3, "groups": [{"name": "shares", "funds": ["510300", "513500"], "max": 0.3001}]})
     assert (looser["objective"] - answer["objective"]) / 1e-4 == pytest.approx(prices["group:shares:max"], rel=1e-2)
 
 
@@ -74,7 +74,7 @@ def test_the_order_of_funds_in_the_file_does_not_matter(optimise):
         {"risk_aversion": 3, "cvar_limit": 0.1, "buy_cost": 0.002},
         {"risk_aversion": 3, "robust": {"kappa": 0.3, "mean_cov": (np.array(COV) / 10).tolist()}},
         {"risk_aversion": 3, "max_funds": 2, "min_weight_if_held": 0.2},
-        {"risk_aversion": 3, "long_only": False, "default_bounds": [-0.2, 0.6], "max_turnover": 0.3, "current": {"510300": 1}},
+        {"risk_aversion": 3, "long_only": False, "default_bounds": [-0.2, 0.6], "max_turnover": 0.5, "current": {"510300": 1}},
         {"risk_aversion": 3, "locked": {"518880": 0.1}, "excluded": ["510300"], "cash": {"fund": "511010", "min": 0.3}},
         {"risk_aversion": 3, "risk_grades": dict(zip(FUNDS, [4, 2, 4, 3], strict=True)), "max_grade": 3},
     ],
