@@ -85,7 +85,7 @@ class Trace:
     weights: FloatArray
 
 
-def settled(cov: FloatArray, least: float) -> tuple[FloatArray, bool]:
+def settled(cov: FloatArray, least: float = 2e-10) -> tuple[FloatArray, bool]:
     """Return a covariance whose eigenvalues are clearly zero or clearly not, and whether one of them is zero.
 
     `cov` is scaled to a largest variance of 1. Eigenvalues below `least` become zero, which moves no optimality condition
@@ -155,19 +155,22 @@ def trace(
             raise SolverError("not_proven_optimal", at=t)
         else:
             step, event = 0.0, _blocking(shape, piece.jump, place, at)
+        if step > 0 and restart is not None and corners and np.abs(now - corners[-1][1]).max() > _BREAK:
+            raise SolverError("not_proven_optimal", at=t)
         if (end - t) * sign <= step or t + sign * step > _FAR:
             return Trace(corners, place, piece.weights)
         if step > _SAME * max(abs(t), 1e-9):
             seen.clear()
             turns = 0
         if piece.jump is None:
-            if step > 0 and restart is not None and at is not None and np.abs(now - at).max() > _BREAK:
-                raise SolverError("not_proven_optimal", at=t)
             t += sign * step
             at = within(shape, now + sign * step * piece.weights[:, 1])
+            place = _moved(place, event)
+            at = _snapped(shape, place, at)
             if step > 0:
                 corners.append((t, at))
-        place = _moved(place, event)
+        else:
+            place = _moved(place, event)
     raise SolverError("not_proven_optimal", at=t)
 
 
@@ -182,6 +185,12 @@ def _now(shape: Shape, piece: _Piece, t: float, at: FloatArray | None) -> FloatA
     rounding = np.minimum(1e-10 * (np.abs(piece.weights[:, 0]) + np.abs(t * piece.weights[:, 1])), 1e-3)
     agree = (np.abs(apart) <= _BROKEN + rounding).all() and np.abs(shape.cov @ apart).max() <= _BROKEN / 10
     return at if agree else own
+
+
+def _snapped(shape: Shape, place: Place, weights: FloatArray) -> FloatArray:
+    """The weights with every fund held at a knot exactly there, where rounding alone keeps it away."""
+    knot = _pick(shape.knots, place.funds >> 1)
+    return np.where(((place.funds & 1) == 0) & (np.abs(weights - knot) <= _BREAK), knot, weights)
 
 
 def within(shape: Shape, weights: FloatArray) -> FloatArray:

@@ -13,8 +13,9 @@ from portfolios.kernels.standard import Standard, standardise
 from portfolios.kernels.types import FloatArray, Moments
 
 _STRAIGHT = 1e-13  # a corner this near to the line between its neighbours turns nothing
-# What part of the largest variance counts as none, and where to begin, in scaled risk tolerance: any place will do.
-_STARTS = ((2e-10, 0.381966), (2e-10, 1.7320508), (1e-8, 0.381966), (1e-8, 0.0577216))
+# What to add to every variance, as a part of the largest, and where to begin, in scaled risk tolerance: any place will do.
+_STARTS = ((0.0, 0.381966), (0.0, 1.7320508), (1e-8, 0.381966), (1e-7, 0.381966), (1e-7, 0.0577216))
+_KEPT = 1e-11  # how far rounding may carry the sum of a row beyond its limit before the path counts as lost
 _ZERO = 1e-12  # scaled risk tolerance that counts as none: what lies below is rounding
 
 
@@ -47,7 +48,8 @@ class Frontier:
     """All efficient portfolios: turning points (k,) from highest return to least variance, straight lines between them.
 
     Weights (k, n) in the order of `codes` are linear in `thetas` = 1/gamma, which fall to 0. Above the first theta nothing
-    changes any more. `expected_returns` are before costs, `net_returns` after costs a year.
+    changes any more. `expected_returns` are before costs, `net_returns` after costs a year. `ridge` is the variance that had
+    to be added to every fund to tell nearly equal ones apart: 0 for all but covariances on the brink of being singular.
     """
 
     codes: tuple[str, ...]
@@ -57,6 +59,7 @@ class Frontier:
     net_returns: FloatArray
     volatilities: FloatArray
     standard: Standard
+    ridge: float = 0.0
 
     def at(self, gamma: float) -> FloatArray:
         """Return the weights (n,) at a risk aversion, which may be infinite; raises DataError where it is not above 0."""
@@ -195,7 +198,7 @@ def exact_frontier(moments: Moments, mandate: Mandate) -> Frontier:
     The mandate's objective and risk aversion are not read; bounds, overlapping groups, locked and excluded funds, grades,
     cash, and costs of buying and selling against `current` are kept. Equal funds tie to the least sum of squares; the last
     point is the limit for theta towards 0: of all portfolios of least variance the one of highest return. Every piece
-    keeps its optimality conditions to 1e-9 of the largest variance. Raises DataError("not_linear") naming a limit that no
+    keeps its optimality conditions to 1e-9 of the largest variance, or to its `ridge`. Raises DataError("not_linear") naming a limit that no
     straight line follows, InfeasibleError("limits_contradict"), SolverError where the path is lost (report it).
     Markowitz, Naval Research Logistics Quarterly 3 (1956); Niedermayer and Niedermayer, in: Handbook of Portfolio
     Construction (2010); Bailey and Lopez de Prado, Algorithms 6 (2013).
@@ -208,7 +211,7 @@ def exact_frontier(moments: Moments, mandate: Mandate) -> Frontier:
     middle = (float(unit.gain.max()) + float(unit.gain.min())) / 2.0
     scale = float(np.diag(unit.cov).max()) or 1.0
     reach = max(float(np.abs(unit.gain - middle).max()), float(unit.buy.max()), float(unit.sell.max())) or 1.0
-    path = _path(standard, (unit.gain - middle) / reach, scale, reach)
+    path, ridge = _path(standard, (unit.gain - middle) / reach, scale, reach)
     thetas, weights = _turning([theta * scale / reach for theta, _ in path], [found for _, found in path])
     mean = weights @ unit.gain
     return Frontier(
@@ -219,6 +222,7 @@ def exact_frontier(moments: Moments, mandate: Mandate) -> Frontier:
         net_returns=mean - np.array([standard.costs(found) for found in weights]) / mandate.horizon_years,
         volatilities=np.sqrt(np.maximum(((weights @ unit.cov) * weights).sum(axis=1), 0.0)),
         standard=standard,
+        ridge=ridge,
     )
 
 
@@ -237,7 +241,7 @@ def _refuse_curves(mandate: Mandate) -> None:
             raise DataError("not_linear", limit=name)
 
 
-def _shape(standard: Standard, scale: float, reach: float, least: float) -> Shape:
+def _shape(standard: Standard, scale: float, reach: float, ridge: float) -> Shape:
     unit = standard.unit
     n = len(unit.gain)
     buy, sell = unit.buy / reach, unit.sell / reach
@@ -248,16 +252,16 @@ def _shape(standard: Standard, scale: float, reach: float, least: float) -> Shap
     left = np.column_stack([np.full(n, -np.inf), np.where(bent, -sell, inner), np.where(bent, buy, -np.inf)])
     right = np.column_stack([np.where(bent, -sell, inner), np.where(bent, buy, np.inf), np.full(n, np.inf)])
     right[fixed, 0] = np.inf
-    cov, singular = settled((unit.cov + unit.cov.T) / (2.0 * scale), least)
+    cov, singular = settled((unit.cov + unit.cov.T) / (2.0 * scale) + ridge * np.eye(n))
     return Shape(cov, unit.rows, unit.row_low, unit.row_high, knots, left, right, singular)
 
 
-def _path(standard: Standard, gain: FloatArray, scale: float, reach: float) -> list[tuple[float, FloatArray]]:
-    """All corners from the highest theta to 0: from a theta that has nothing special, upwards and downwards."""
+def _path(standard: Standard, gain: FloatArray, scale: float, reach: float) -> tuple[list[tuple[float, FloatArray]], float]:
+    """All corners from the highest theta to 0, and the variance added to find them: 0 unless the path is lost without."""
     course = Course(np.column_stack([np.zeros_like(gain), gain]), np.array([0.0, 1.0]))
     failure: SolverError | None = None
-    for least, theta in _STARTS:
-        shape = _shape(standard, scale, reach, least)
+    for ridge, theta in _STARTS:
+        shape = _shape(standard, scale, reach, ridge)
 
         def place_at(t: float, shape: Shape = shape) -> Place:
             return start(shape, t * gain, t)
@@ -269,7 +273,10 @@ def _path(standard: Standard, gain: FloatArray, scale: float, reach: float) -> l
         except SolverError as error:
             failure = error
             continue
-        return [*reversed(up.corners), *down.corners, (0.0, within(shape, down.weights[:, 0]))]
+        corners = [*reversed(up.corners), *down.corners, (0.0, within(shape, down.weights[:, 0]))]
+        held = np.array([weights for _, weights in corners]) @ shape.rows.T
+        if (held - shape.row_high).max() <= _KEPT and (shape.row_low - held).max() <= _KEPT:
+            return corners, ridge * scale
     raise failure or SolverError("not_proven_optimal")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from portfolios.jurisdictions import LevelRule, jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.gamma import smallest_gamma
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import class_moments
-from portfolios.kernels.optimise import smallest_gamma
 from portfolios.kernels.returns import align, annual_volatility
 from portfolios.kernels.risk import grade_of_volatility
 from portfolios.kernels.types import GammaSolution, Moments, ReturnMatrix
@@ -129,8 +129,10 @@ def _solve(rule: LevelRule, matrix: ReturnMatrix, graded: Mapping[str, tuple[int
 def _figures(found: GammaSolution, notes: list[str]) -> dict[str, Any]:
     solution = found.solution
     # No fund is sold short: that a fund is not held is no news.
-    binding: list[dict[str, Any]] = [asdict(limit) for limit in solution.binding if not limit.limit.endswith(":min")]
+    news = [limit for limit in solution.binding if limit.limit not in ("long_only", "sum") and not limit.limit.endswith(":min")]
+    binding: list[dict[str, Any]] = [asdict(limit) for limit in news]
     if found.budget_binds:
+        # The budget chooses the risk aversion and is no limit within the problem: it has no multiplier.
         binding.append({"limit": "cvar", "shadow_price": None})
     return {
         "status": "solved",
@@ -142,7 +144,7 @@ def _figures(found: GammaSolution, notes: list[str]) -> dict[str, Any]:
         "gamma": solution.gamma,
         "binding": binding,
         "solver": solution.solver,
-        "gap": solution.kkt_residual,
+        "gap": solution.gap,
         "notes": notes if found.budget_binds else [*notes, "budget_does_not_bind"],
     }
 
