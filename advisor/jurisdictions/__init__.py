@@ -78,6 +78,7 @@ class GoalLimits(Row):
 class ReviewRules(Row):
     min_gain: float
     min_turnover: float
+    limit_band: float
     min_outside: float
     block: int
     runs_kept: int

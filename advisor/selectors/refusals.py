@@ -43,6 +43,10 @@ SENTENCES = {
         "No mix of the funds at hand keeps a bad year within %(limit)s of your money; the calmest one reaches about %(reached)s. "
         "A loss limit that is less strict, or a longer time, would make it possible."
     ),
+    "cvar_budget_of_record": gettext_lazy(
+        "By what the funds at hand really did, no mix of them keeps a bad year within %(limit)s of your money; the calmest one reaches "
+        "about %(reached)s. A loss limit that is less strict, or a longer time, would make it possible."
+    ),
     "no_fund_of_grade": gettext_lazy("There is no open fund that suits level %(level)s at the moment."),
     "no_money_market_fund": gettext_lazy("Level %(level)s may hold R1 money-market funds only, and none is open at the moment."),
     "bounds_cannot_sum_to_one": gettext_lazy(

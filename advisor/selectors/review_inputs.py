@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 
 from advisor.models import Assessment, Goal
 from portfolios.jurisdictions import jurisdiction
@@ -114,7 +114,9 @@ def _add_holdings(values: FloatArray, funds: FundTable, place: Mapping[int, int]
 def _add_orders(values: FloatArray, cash: FloatArray, funds: FundTable, place: Mapping[int, int], goals: tuple[int, int]) -> None:
     buying = Q(side=Order.Side.BUY, state__in=[Order.State.PLACED, Order.State.ACCEPTED])
     arriving = Q(side=Order.Side.SELL, state=Order.State.CONFIRMED)
-    rows = Order.objects.filter(buying | arriving, portfolio__goal__pk__range=goals)
+    # As a CASE, so that SQLite looks by portfolio and not through every order that was ever confirmed: 0.02 s instead of 2.
+    is_open = Case(When(buying | arriving, then=1), default=0)
+    rows = Order.objects.filter(portfolio__goal__pk__range=goals).annotate(is_open=is_open).filter(is_open=1).order_by()
     for portfolio, fund, side, money in rows.values_list("portfolio_id", "fund_id", "side", F("amount_minor") - F("fee_minor")):
         if side == Order.Side.BUY:
             values[place[portfolio], funds.column[fund]] += money

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from advisor.errors import Refused
 from advisor.jurisdictions import advice_rules
 from advisor.models import Readvice, ReadviceBlock, ReadviceRun
 from advisor.selectors.review_inputs import goals_to_review, load_goals
-from advisor.services.reviewing import counts_of, review_block, reviewer_of, rows_of
+from advisor.services.reviewing import COLUMNS, counts_of, review_block, reviewer_of, rows_of
 from config.jobs import MAX_ATTEMPTS, Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import KernelError
@@ -130,16 +130,23 @@ def _claim_next(run_pk: int) -> tuple[ReadviceBlock, uuid.UUID] | None:
     return None
 
 
-def _write(block: ReadviceBlock, token: uuid.UUID, rows: list[Readvice], *, counts: dict[str, int], seconds: dict[str, float]) -> bool:
+def _write(block: ReadviceBlock, token: uuid.UUID, rows: list[tuple[Any, ...]], *, counts: dict[str, int], seconds: dict[str, float]) -> bool:
     """Write a block's rows and its end in one transaction, or nothing where another worker has the block by now."""
     began = perf_counter()
     with transaction.atomic():
-        Readvice.objects.bulk_create(rows)
+        _insert(rows)
         spent = {name: round(value, 4) for name, value in (seconds | {"write": perf_counter() - began}).items()}
         if not finish_job(ReadviceBlock, block.pk, token, n_done=block.n_total, counts=counts, seconds=spent):
             transaction.set_rollback(True)
             return False
     return True
+
+
+def _insert(rows: list[tuple[Any, ...]]) -> None:
+    """One prepared statement for all rows: `bulk_create` of as many took five times as long on SQLite."""
+    places = ", ".join(["%s"] * len(COLUMNS))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {Readvice._meta.db_table} ({', '.join(COLUMNS)}) VALUES ({places})", rows)  # noqa: S608
 
 
 def fail_exhausted(run_pk: int | None = None) -> None:

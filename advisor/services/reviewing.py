@@ -1,5 +1,6 @@
 """One block of the nightly review, from what goals hold to a row each. Nothing here writes."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,10 +14,20 @@ from advisor.models import Readvice, ReadviceRun
 from advisor.selectors.review_inputs import NO_LEVEL, FundTable, GoalBlock, fund_table
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import InfeasibleError, KernelError
+from portfolios.kernels.frontier import Frontier
 from portfolios.kernels.types import FloatArray, IntArray, Moments
 from portfolios.models import Fund, Holding, Pool
 from portfolios.selectors import advice_moments
-from portfolios.services.levels import AdviceMarket, advised_funds, is_allowed, level_mandate, loss_limit, market_of, solve_within_loss
+from portfolios.services.levels import (
+    AdviceMarket,
+    advised_funds,
+    gamma_within_loss,
+    is_allowed,
+    level_mandate,
+    level_path,
+    loss_limit,
+    market_of,
+)
 from portfolios.services.mandates import Book
 from portfolios.services.reviews import BookReview, cvar_of_rows, review_book
 
@@ -33,6 +44,7 @@ class Reviewer:
     market: AdviceMarket
     funds: FundTable
     gammas: dict[tuple[int, int, float], float | KernelError] = field(default_factory=dict)
+    paths: dict[tuple[int, int], Frontier] = field(default_factory=dict)
     wide: Moments | None = None
     kernel_seconds: float = 0.0
 
@@ -42,9 +54,10 @@ class Reviewer:
         if key not in self.gammas:
             began = perf_counter()
             try:
-                mandate = level_mandate(advised_funds(self.market, level), horizon_years)
-                found = solve_within_loss(self.market, mandate, limit).solution
-                self.gammas[key] = found.gamma or jurisdiction().advice.gamma_max
+                if (level, horizon_years) not in self.paths:
+                    mandate = level_mandate(advised_funds(self.market, level), horizon_years)
+                    self.paths[level, horizon_years] = level_path(self.market, mandate)
+                self.gammas[key] = gamma_within_loss(self.market, self.paths[level, horizon_years], limit)[0]
             except KernelError as error:
                 self.gammas[key] = error
             self.kernel_seconds += perf_counter() - began
@@ -84,6 +97,7 @@ class Found:
 
 
 FIGURES = ("risk_aversion", "turnover", "gain", "cost", "cvar_limit", "cvar_now", "cvar_then")
+COLUMNS = ("run_id", "goal_id", "level", "action", "is_breach", "outside", "weights", "error", *FIGURES)
 _reviewers: dict[int, Reviewer] = {}
 
 
@@ -201,7 +215,7 @@ def _decide(found: Found, who: IntArray) -> None:
     open_rows = who[np.array([found.error[row] is None for row in who.tolist()], bool)]
     worth = (found.gain[open_rows] >= rules.min_gain) & (found.turnover[open_rows] >= rules.min_turnover)
     action = np.where(worth, Action.ADJUST.value, Action.KEEP.value).astype(object)
-    action[found.cvar_now[open_rows] > found.cvar_limit[open_rows] + 1e-9] = Action.TOO_RISKY.value
+    action[found.cvar_now[open_rows] > found.cvar_limit[open_rows] + rules.limit_band] = Action.TOO_RISKY.value
     action[np.isnan(found.cvar_now[open_rows])] = Action.UNKNOWN.value
     found.action[open_rows] = action
 
@@ -211,24 +225,15 @@ def _refuse(found: Found, row: int, error: KernelError) -> None:
     found.error[row] = {"code": error.code, "params": {name: str(value) for name, value in error.params.items()}}
 
 
-def rows_of(run: ReadviceRun, block: GoalBlock, found: Found) -> list[Readvice]:
-    """The rows to write, one a goal."""
-    figures = {name: [None if np.isnan(value) else value for value in getattr(found, name).tolist()] for name in FIGURES}
-    outside, breach, level = found.outside.tolist(), found.is_breach.tolist(), block.level.tolist()
-    return [
-        Readvice(
-            run_id=run.pk,
-            goal_id=goal,
-            level=None if level[at] == NO_LEVEL else level[at],
-            action=found.action[at],
-            is_breach=breach[at],
-            outside=outside[at],
-            weights=found.weights[at],
-            error=found.error[at],
-            **{name: column[at] for name, column in figures.items()},
-        )
-        for at, goal in enumerate(block.goal.tolist())
-    ]
+def rows_of(run: ReadviceRun, block: GoalBlock, found: Found) -> list[tuple[Any, ...]]:
+    """The rows to write, one a goal, in the order of `COLUMNS`."""
+    figures = [[None if value != value else value for value in getattr(found, name).tolist()] for name in FIGURES]
+    level = [None if value == NO_LEVEL else value for value in block.level.tolist()]
+    weights = [json.dumps(row, separators=(",", ":")) for row in found.weights]
+    error = [None if row is None else json.dumps(row) for row in found.error]
+    told = [found.action.tolist(), found.is_breach.tolist(), found.outside.tolist(), weights, error]
+    n = len(level)
+    return list(zip([run.pk] * n, block.goal.tolist(), level, *told, *figures, strict=True))
 
 
 def counts_of(block: GoalBlock, found: Found) -> dict[str, int]:

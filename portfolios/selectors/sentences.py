@@ -34,6 +34,10 @@ _SENTENCES = {
     "cvar_budget": _(
         "The limit on the loss in a bad year (%(limit)s) cannot be kept: the calmest portfolio that is allowed loses %(reached)s."
     ),
+    "cvar_budget_of_record": _(
+        "The limit on the loss in a bad year (%(limit)s) cannot be kept: by what the funds really did, the calmest portfolio that is "
+        "allowed loses %(reached)s."
+    ),
     "bounds_cannot_sum_to_one": _("The largest shares allowed for %(n_funds)s funds add up to less than the whole."),
     "groups_contradict": _("The limits on groups of funds contradict each other."),
     "not_proven_optimal": _("The solver found no portfolio that it can prove to be the best."),
@@ -77,6 +81,7 @@ _SENTENCES = {
     "cost_negative": _("The cost of fund %(fund)s is below 0 or not a number: %(value)s."),
     "unknown_limit": _("hard names “%(limit)s”, which is not a limit of this mandate."),
     "limits_contradict": _("No portfolio keeps all of the limits."),
+    "not_linear": _("The limit %(limit)s is not linear: only linear limits can be kept here."),
     "no_positive_excess": _("No portfolio within the limits earns more than the risk-free rate."),
     "ratio_without_limit": _("A portfolio without any risk earns more than the risk-free rate: the ratio has no highest value."),
     "not_linear": _("The frontier knows linear limits only: leave %(limit)s out."),
@@ -142,13 +147,14 @@ _NOTES = {
     "grade_unknown": _("too short a history for a volatility: grade R%(detail)s, the highest"),
     "short_history": _("left out, too short a price history"),
     "stale": _("left out, no recent price"),
+    "short_record": _("left out, less than two years of prices: its bad year cannot be judged"),
 }
 
 
 def error_sentence(code: str, params: Mapping[str, object]) -> str:
     """One sentence for the code and parameters of a kernel's or a file's error; an unknown code is named, never hidden."""
     shown = dict(params)
-    if code == "cvar_budget":
+    if code in ("cvar_budget", "cvar_budget_of_record"):
         shown |= {name: f"{float(str(shown[name])):.2%}" for name in ("limit", "reached")}
     if code in _SENTENCES:
         return str(_SENTENCES[code]) % shown

@@ -23,6 +23,7 @@ from portfolios.selectors.risk import advice_market, data_date
 MONEY_MARKET = "money_market"
 RECORD_TOLERANCE = 1e-5  # of a year's loss: nearer to the limit than this is near enough
 RECORD_STEPS = 40
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -97,21 +98,32 @@ def level_mandate(funds: Mapping[str, Fund], horizon_years: float, redemption_ra
 
 
 def solve_within_loss(market: AdviceMarket, mandate: Mandate, limit: float) -> GammaSolution:
-    """Solve at the smallest risk aversion whose optimum keeps a loss limit, by the normal form and by the estimator of record.
+    """Solve at the smallest risk aversion that keeps a loss limit by both estimators; raises as `gamma_within_loss` does."""
+    gamma, recorded = gamma_within_loss(market, level_path(market, mandate), limit)
+    found = solve(market.moments, replace(mandate, risk_aversion=gamma))
+    return GammaSolution(found, limit, gamma > jurisdiction().advice.gamma_min, recorded)
 
-    The first is exact on the path of all optima; from there the risk aversion is raised until the second agrees. Raises
-    InfeasibleError("cvar_budget") or ("cvar_budget_of_record") where the largest risk aversion does not keep the limit.
+
+def level_path(market: AdviceMarket, mandate: Mandate) -> Frontier:
+    """All optima of a level's mandate over the risk aversion, which its loss limits share."""
+    return exact_frontier(market.moments, mandate)
+
+
+def gamma_within_loss(market: AdviceMarket, path: Frontier, limit: float) -> tuple[float, float]:
+    """Return the smallest risk aversion whose optimum keeps a loss limit, and what the estimator of record says of it.
+
+    By the normal form it is exact on the path of all optima; from there it is raised until the estimator of record agrees.
+    Raises InfeasibleError("cvar_budget") or ("cvar_budget_of_record") where the largest risk aversion does not keep the limit.
     """
     advice = jurisdiction().advice
     low, high = 1.0 / advice.gamma_max, 1.0 / advice.gamma_min
-    path = exact_frontier(market.moments, mandate)
     theta = path.theta_at_cvar(limit, low, high)
     if theta is None:
         raise InfeasibleError("cvar_budget", limit=limit, reached=path.least_cvar(low, high))
+    if theta < high:
+        theta = max(theta * (1.0 - ROUNDING), low)  # so that no last digit stands beyond the limit
     theta, recorded = _agreed(market, path, limit, (low, theta))
-    gamma = min(max(1.0 / theta, advice.gamma_min), advice.gamma_max)
-    found = solve(market.moments, replace(mandate, risk_aversion=gamma))
-    return GammaSolution(found, limit, theta < high, recorded)
+    return min(max(1.0 / theta, advice.gamma_min), advice.gamma_max), recorded
 
 
 def _agreed(market: AdviceMarket, path: Frontier, limit: float, between: tuple[float, float]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The advice over the current pool."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,10 +8,13 @@ import pytest
 
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.gamma import smallest_gamma
+from portfolios.kernels.risk import cvar_of_record
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, Pool, PoolFund
-from portfolios.selectors import weights_risk
+from portfolios.selectors import error_sentence, weights_risk
 from portfolios.services import solve_advice, store_histories
+from portfolios.services.levels import advised_funds, level_mandate, market_of, solve_within_loss
 
 pytestmark = pytest.mark.django_db
 
@@ -77,14 +81,53 @@ def test_the_figures_of_the_advice_are_those_of_its_weights(pool):
     assert 0 < risk.purchase_fee_bps < 20
 
 
-def test_a_lower_stated_loss_raises_risk_aversion_until_it_is_just_kept(pool):
+def test_a_lower_stated_loss_raises_risk_aversion_until_both_estimates_just_keep_it(pool):
     free = solve_advice(level=5, horizon_years=6)
     asked = solve_advice(level=5, horizon_years=6, stated_loss=0.04)
     assert asked.gamma > free.gamma == 2.0
     assert not free.budget_binds
     assert asked.budget_binds
-    assert asked.cvar == pytest.approx(0.04, abs=1e-6)
-    assert asked.cvar <= 0.04 == asked.cvar_limit
+    assert max(asked.cvar, asked.cvar_of_record) == pytest.approx(0.04, abs=2e-4)  # the smallest holdings went last
+    assert max(asked.cvar, asked.cvar_of_record) <= 0.04 == asked.cvar_limit
+
+
+def test_the_normal_form_alone_would_take_more_risk_than_the_estimator_of_record_allows(pool):
+    market = market_of(pool)
+    mandate = level_mandate(advised_funds(market, 5), 5)
+    lenient = smallest_gamma(market.moments, mandate, 0.04).solution
+    strict = solve_within_loss(market, mandate, 0.04)
+    assert lenient.cvar == pytest.approx(0.04, abs=1e-9)
+    assert strict.solution.gamma > lenient.gamma
+    assert strict.cvar_of_record == pytest.approx(0.04, abs=1e-5) and strict.cvar_of_record <= 0.04
+    alone = cvar_of_record(market.record, by_fund(strict, market), strict.solution.expected_return, strict.solution.costs / 5)
+    assert alone == pytest.approx(strict.cvar_of_record, abs=1e-9)
+
+
+def by_fund(found, market) -> np.ndarray:
+    weights = dict(zip(found.solution.codes, found.solution.weights, strict=True))
+    return np.array([weights.get(code, 0.0) for code in market.moments.codes])
+
+
+def test_a_loss_that_only_the_estimator_of_record_refuses_is_named_as_such(pool, monkeypatch):
+    market = market_of(pool)
+    mandate = level_mandate(advised_funds(market, 3), 3)
+    calm = solve_within_loss(market, mandate, 0.12)
+    never = replace(market, record=replace(market.record, weekly=market.record.weekly * 60.0))
+    with pytest.raises(InfeasibleError) as raised:
+        solve_within_loss(never, mandate, 0.12)
+    assert raised.value.code == "cvar_budget_of_record"
+    assert raised.value.params["limit"] == 0.12 < raised.value.params["reached"]
+    assert calm.cvar_of_record <= 0.12
+    assert "12.00%" in error_sentence(raised.value.code, raised.value.params)
+
+
+def test_a_fund_too_young_for_the_estimator_of_record_is_not_advised_and_said(pool):
+    common = np.zeros(252 * 6)
+    add_fund(pool, "young", "money")
+    store_histories([simulate("young", 0.0005, common, 0.0, np.random.default_rng(3), 252 + 90)])
+    answer = solve_advice(level=1, horizon_years=3)
+    assert "young" not in answer.weights
+    assert "short_record:young" in answer.notes
 
 
 def test_a_stated_loss_above_the_budget_changes_nothing(pool):
