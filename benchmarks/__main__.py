@@ -39,9 +39,10 @@ def main() -> int:
     django.setup()
     from benchmarks.engine.sections import engine
     from benchmarks.foundation import CLAIMS
+    from benchmarks.out_of_sample import CLAIMS as OUT_OF_SAMPLE
 
     rows = []
-    for claim in (*CLAIMS, engine):
+    for claim in (*CLAIMS, *OUT_OF_SAMPLE, engine):
         for row in claim(quick):
             rows.append(row)
             sys.stdout.write(row.line() + "\n")
