@@ -99,11 +99,16 @@ class Incumbent:
 
 
 class Relaxation(Protocol):
-    """What the tree needs of a problem: a bound under undecided options, an optimum under decided ones; None if infeasible."""
+    """What the tree needs of a problem; None if infeasible.
+
+    A bound under undecided options; what decided ones promise, which costs little; and their exact optimum.
+    """
 
     def relax(self, allowed: BoolArray, prices: Any, enough: float) -> Relaxed | None: ...
 
-    def exact(self, options: BoolArray) -> Incumbent | None: ...
+    def promised(self, options: BoolArray) -> Incumbent | None: ...
+
+    def exact(self, promised: Incumbent) -> Incumbent | None: ...
 
 
 @dataclass
@@ -171,8 +176,12 @@ class Search:
 
     def offer(self, options: BoolArray | None) -> bool:
         """Solve under decided options and keep the answer if it is better; returns whether it was."""
-        found = None if options is None else self.relaxation.exact(options)
-        if found is None or found.value >= min(self.cutoff, np.inf if self.best is None else self.best.value) - 1e-3 * self.tolerance:
+        to_beat = min(self.cutoff, np.inf if self.best is None else self.best.value) - 1e-3 * self.tolerance
+        found = None if options is None else self.relaxation.promised(options)
+        if found is None or found.value >= to_beat:
+            return False
+        found = self.relaxation.exact(found)
+        if found is None or found.value >= to_beat:
             return False
         self.best = found
         return True

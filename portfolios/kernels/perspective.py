@@ -14,12 +14,11 @@ from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray
 
 _SUM_PENALTY = 2.0  # in mean variances; sum(w) = 1 makes it free, and it leaves more variance to each fund alone
-_SHARE = 0.97  # of the variance that can be split off a fund by fund: all of it would leave a singular matrix
 _FREE_SLOPE = 1e10  # reciprocal curvature of a bend; DAQP knows no bend without one
+_TINY = 1e-100
 _EQUALITY, _SOFT = 5, 8
 _ENDLESS = 1e30
 _TRADED = 1e-12
-_LOOSENESS = 1e-8  # of the largest variance
 _STRICT, _LOOSE = 1e-9, 1e-6  # by how much DAQP may miss a limit
 _FEW_STEPS, _MANY_STEPS = 4, 100
 
@@ -66,15 +65,16 @@ class Perspective:
         self.rest = full - np.diag(self.own)
         self.linear = -self.problem.gain - penalty
         self.constant = penalty / 2.0
-        self.stiffness = 0.5 / np.diag(np.linalg.pinv(self.rest, hermitian=True)).clip(1e-12)
+        self.stiffness = _stiffness(self.rest)
         self.is_limited = bool(np.isfinite(problem.max_trade))
         self.kinks = np.flatnonzero((problem.buy > 0) | (problem.sell > 0) | self.is_limited)
         low, high = choices.hull(choices.allowed)
         self.worst = _worst(self.problem, np.maximum(-low, high)) * self.scale
         self.both = np.flatnonzero((low < 0) & (high > 0))
         self._sides(low, high)
-        self.model = daqp.Model()
         self._setup()
+        self.tolerance = 0.0
+        self.model = self._fresh()
 
     def _sides(self, low: FloatArray, high: FloatArray) -> None:
         """Least and largest weight held on either side, in absolute terms; 0 for a side a fund does not have."""
@@ -98,13 +98,19 @@ class Perspective:
         curvature = np.minimum(1.0 / np.maximum(self.own, 1.0 / _FREE_SLOPE), _FREE_SLOPE)
         self.soft = np.concatenate([hard, curvature, np.full(len(self.both) + len(self.kinks), _FREE_SLOPE)])
         self.hard = hard
-        self.model.settings = {"primal_tol": _STRICT}
+
+    def _fresh(self) -> Any:
+        """A model that has solved nothing yet, its box wider than any node's; None where DAQP finds the rows to contradict each other."""
         low, high = self.choices.hull(self.choices.allowed)
-        self._load(self.model, low, high, *self._envelope(self.choices.allowed, Prices()))
+        linear, upper, lower, _, _ = self._arrays(low - 1.0, high + 1.0, *self._envelope(self.choices.allowed, Prices()))
+        model = daqp.Model()
+        flag, _ = model.setup(self.rest, linear, self.rows, upper, lower, self.sense)
+        # A model whose set-up failed crashes the process when used.
+        return model if flag >= 0 else None
 
     def _envelope(self, allowed: BoolArray, prices: Prices) -> tuple[FloatArray, FloatArray, FloatArray, Prices]:
         """Of each side (2, n): where the envelope turns from a line into a parabola, the line's slope, the bend between them."""
-        own = np.maximum(self.own, 1e-300)
+        own = np.maximum(self.own, _TINY)
         turn = np.clip(np.sqrt(2.0 * prices.fund / own), self.least, self.largest)
         turn = np.where(allowed[NONE], turn, 0.0)
         slope = np.divide(prices.fund, turn, out=np.zeros_like(turn), where=turn > 0) + 0.5 * self.own * turn
@@ -125,33 +131,35 @@ class Perspective:
         downward = np.concatenate([self.hard, bend[1], slope[1, both], p.sell[kinks] + prices.trade])
         return linear, upper, lower, upward, downward
 
-    def _load(self, model: Any, low: FloatArray, high: FloatArray, *envelope: Any) -> None:
-        linear, upper, lower, upward, downward = self._arrays(low, high, *envelope)
-        model.setup(self.rest, linear, self.rows, upper, lower, self.sense)
-        model.soft_weights(rho_l=self.soft, rho_u=self.soft, w_l=downward, w_u=upward)
-
     def _solve(self, low: FloatArray, high: FloatArray, *envelope: Any) -> tuple[FloatArray, FloatArray] | None:
         """Weights and row multipliers at given prices, exact or not; None where it is certain that no weights keep the limits."""
-        linear, upper, lower, upward, downward = self._arrays(low, high, *envelope)
+        arrays = self._arrays(low, high, *envelope)
+        found = self._run(arrays, _STRICT)
+        if found is None and self._breaks_a_row(low, high):
+            return None
+        if found is None:
+            # A warm start or a strict tolerance can mislead it; what it still calls infeasible a linear programme decides.
+            self.model, self.tolerance = self._fresh(), 0.0
+            found = self._run(arrays, _LOOSE)
+        if found is None:
+            feasible = feasible_weights(replace(self.problem, low=low, high=high, max_trade=np.inf))
+            return None if feasible is None else (feasible, np.zeros(self.n_rows))
+        weights, multipliers = found
+        held_at = np.where(multipliers > 0, self.problem.row_high, self.problem.row_low)
+        return np.clip(weights, low, high), np.where(np.isfinite(held_at), multipliers, 0.0)
+
+    def _run(self, arrays: tuple[FloatArray, ...], tolerance: float) -> tuple[FloatArray, FloatArray] | None:
+        if self.model is None:
+            return None
+        linear, upper, lower, upward, downward = arrays
+        if tolerance != self.tolerance:
+            self.model.settings = {"primal_tol": tolerance}
+            self.tolerance = tolerance
         self.model.update(f=linear, bupper=upper, blower=lower)
         self.model.soft_weights(rho_l=self.soft, rho_u=self.soft, w_l=downward, w_u=upward)
         weights, _, flag, info = self.model.solve()
-        if flag <= 0:
-            if self._breaks_a_row(low, high):
-                return None
-            # A warm start or a strict tolerance can mislead it; what it still calls infeasible a linear programme decides.
-            self.model = daqp.Model()
-            self.model.settings = {"primal_tol": _LOOSE}
-            self._load(self.model, low, high, *envelope)
-            weights, _, flag, info = self.model.solve()
-            self.model.settings = {"primal_tol": _STRICT}
-        if flag <= 0 or not np.isfinite(weights).all():
-            feasible = feasible_weights(replace(self.problem, low=low, high=high, max_trade=np.inf))
-            return None if feasible is None else (feasible, np.zeros(self.n_rows))
         n = len(linear)
-        multipliers = np.array(info["lam"][n : n + self.n_rows])
-        held_at = np.where(multipliers > 0, self.problem.row_high, self.problem.row_low)
-        return np.clip(weights, low, high), np.where(np.isfinite(held_at), multipliers, 0.0)
+        return (weights, np.array(info["lam"][n : n + self.n_rows])) if flag > 0 and np.isfinite(weights).all() else None
 
     def _breaks_a_row(self, low: FloatArray, high: FloatArray) -> bool:
         """Whether some row alone cannot be kept within the box."""
@@ -180,7 +188,7 @@ class Perspective:
     def _least(self, option: int, slope: FloatArray, buy: FloatArray, sell: FloatArray) -> FloatArray:
         """The least of 1/2 d w^2 + slope w + trading cost over an option's interval, fund by fund."""
         low, high = self.choices.lows[option], self.choices.highs[option]
-        own = np.maximum(self.own, 1e-300)
+        own = np.maximum(self.own, _TINY)
         if not len(self.kinks):
             at = np.clip(-slope / own, low, high)
             return 0.5 * self.own * at**2 + slope * at
@@ -240,21 +248,19 @@ class Perspective:
             at = replace(node.relaxed.prices, fund=fund)
         return prices
 
-    def exact(self, options: BoolArray) -> Incumbent | None:
-        """The optimum under decided options, and what every option of every fund would then add, the price of a fund 0."""
+    def promised(self, options: BoolArray) -> Incumbent | None:
+        """A bound of the optimum under decided options, off by rounding only, and what every option of every fund would add to it."""
         node = self._keep_turnover(options, Prices(), np.inf, _MANY_STEPS)
-        if node is None:
+        return None if node is None else Incumbent(node.relaxed.bound, node.relaxed.weights, options, node.values)
+
+    def exact(self, promised: Incumbent) -> Incumbent | None:
+        """The exact optimum under the same options; None where they turn out to contradict the limits."""
+        low, high = self.choices.hull(promised.options)
+        try:
+            found = optimum_of(replace(self.problem, low=low, high=high))
+        except InfeasibleError:
             return None
-        value, weights = node.relaxed.bound, node.relaxed.weights
-        # Decided options leave no gap but rounding, which is smaller in the dual: it does not feel a sum that is 1e-10 short.
-        if node.over > _TRADED or self.problem.value(weights) * self.scale - value > _LOOSENESS * self.scale:
-            low, high = self.choices.hull(options)
-            try:
-                weights = optimum_of(replace(self.problem, low=low, high=high)).weights
-            except InfeasibleError:
-                return None
-            value = self.problem.value(weights) * self.scale
-        return Incumbent(value, weights, options, node.values)
+        return replace(promised, value=self.problem.value(found.weights) * self.scale, weights=found.weights)
 
     def _keep_turnover(self, allowed: BoolArray, prices: Prices, enough: float, steps: int) -> _Node | None:
         """Move the price of trading until the turnover limit holds: regula falsi on what is traded beyond it."""
@@ -307,8 +313,17 @@ def _own_variances(full: FloatArray) -> FloatArray:
     inverse = (vectors / values) @ vectors.T
     own = 1.0 / np.diag(inverse)
     half = np.sqrt(own)
-    own *= _SHARE / float(np.linalg.eigvalsh(half[:, None] * inverse * half)[-1])
+    own /= float(np.linalg.eigvalsh(half[:, None] * inverse * half)[-1])
     return np.where(own > 1e-9, own, 0.0)
+
+
+def _stiffness(rest: FloatArray) -> FloatArray:
+    """The k (n,) with 1/2 d'Hd >= k_i d_i^2 for all d: 0 where some direction without curvature moves the fund."""
+    values, vectors = np.linalg.eigh(rest)
+    is_flat = values <= 1e-9 * values[-1]
+    moved = (vectors[:, is_flat] ** 2).sum(axis=1)
+    spread = (vectors[:, ~is_flat] ** 2 / values[~is_flat]).sum(axis=1)
+    return np.where(moved > 1e-10, 0.0, 0.5 / np.maximum(spread, _TINY))
 
 
 def _worst(problem: Quadratic, largest: FloatArray) -> float:
