@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from advisor.rules import may_see_book
-from advisor.views import book, clients, overrides
+from advisor.views import book, clients, overrides, review
 
 
 class AdvisorSite(AdminSite):
@@ -39,6 +39,8 @@ class AdvisorSite(AdminSite):
         """Only pages made here: the stock site's password, catalogue, shortcut and list addresses do not exist."""
         return [
             path("", self.admin_view(book.book_page), name="index"),
+            path("review/", self.admin_view(review.review), name="review"),
+            path("review/<int:pk>/progress/", self.admin_view(review.review_progress), name="review_progress"),
             path("clients/<int:pk>/", self.admin_view(clients.client), name="client"),
             path("clients/<int:pk>/level/", self.admin_view(clients.level), name="client_level"),
             path("tasks/<int:pk>/done/", self.admin_view(clients.task_done), name="task_done"),

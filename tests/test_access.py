@@ -12,7 +12,7 @@ import pytest
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from advisor.models import Account, Cover, Goal, Override, Proposal, Task
+from advisor.models import Account, Cover, Goal, Override, Proposal, ReadviceRun, Task
 from advisor.services import assess_in_bulk
 from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
@@ -84,6 +84,7 @@ def annas(people):
         "campaign": campaign.pk,
         "task": Task.objects.create(investor=investor, kind="call").pk,
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
+        "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
         "admin:advisor_branch_change": investor.household.branch_id,
         "admin:advisor_cover_change": Cover.objects.get().pk,

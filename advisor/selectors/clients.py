@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from advisor import rules
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
-from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Task
+from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
+from advisor.selectors.readvice import client_reviews, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
 from portfolios.models import Fund
@@ -83,6 +84,8 @@ class GoalView:
     proposal: Proposal | None
     override: Override | None
     rows: list[TargetRow]
+    review: Readvice | None = None
+    review_reasons: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,7 @@ def goal_views(investor: Investor, proposals: Iterable[Proposal], overrides: Ite
     latest = {one.goal_id: one for one in reversed(usable)}
     targets = {goal.pk: target_weights(in_force.get(goal.pk), latest.get(goal.pk)) for goal in goals}
     funds = Fund.objects.in_bulk(sorted({code for weights in targets.values() for code in weights}), field_name="code")
+    reviews = client_reviews(investor.pk)
     views = []
     for goal in goals:
         level = level_for_goal(investor, goal)
@@ -200,6 +204,8 @@ def goal_views(investor: Investor, proposals: Iterable[Proposal], overrides: Ite
                 proposal=latest.get(goal.pk),
                 override=in_force.get(goal.pk),
                 rows=target_rows(held[goal.portfolio_id or 0], targets[goal.pk], funds),
+                review=reviews.get(goal.pk),
+                review_reasons=reasons_of(reviews[goal.pk]) if goal.pk in reviews else [],
             )
         )
     return views

@@ -104,9 +104,11 @@ def _add_holdings(values: FloatArray, funds: FundTable, place: Mapping[int, int]
     rows = list(held.values_list("portfolio_id", "fund_id", "units_centi", "cost_minor"))
     if not rows:
         return
-    portfolio, fund, units, cost = (np.array(column) for column in zip(*rows, strict=True))
-    row = np.array([place[pk] for pk in portfolio.tolist()])
-    column = np.array([funds.column[pk] for pk in fund.tolist()])
+    portfolio, fund, units, cost = np.array(rows, np.int64).T
+    keys = np.array(sorted(place), np.int64)
+    row = np.array([place[key] for key in keys.tolist()], np.int64)[np.searchsorted(keys, portfolio)]
+    fund_keys = np.array(sorted(funds.column), np.int64)
+    column = np.array([funds.column[key] for key in fund_keys.tolist()], np.int64)[np.searchsorted(fund_keys, fund)]
     nav = funds.nav_micro[column]
     np.add.at(values, (row, column), np.where(np.isfinite(nav), units * np.nan_to_num(nav) / MICRO, cost))
 

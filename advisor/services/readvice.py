@@ -28,6 +28,7 @@ TASK = "advisor.readvise_block"
 MOST_A_BLOCK = 5_000  # rows one transaction may write
 ROWS_A_DELETE = 2_000
 LIBRARIES = ("numpy", "scipy", "daqp", "piqp")
+Row = tuple[Any, ...]
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
@@ -130,7 +131,9 @@ def _claim_next(run_pk: int) -> tuple[ReadviceBlock, uuid.UUID] | None:
     return None
 
 
-def _write(block: ReadviceBlock, token: uuid.UUID, rows: list[tuple[Any, ...]], *, counts: dict[str, int], seconds: dict[str, float]) -> bool:
+def _write(
+    block: ReadviceBlock, token: uuid.UUID, rows: list[tuple[Any, ...]], *, counts: dict[str, int], seconds: dict[str, float]
+) -> bool:
     """Write a block's rows and its end in one transaction, or nothing where another worker has the block by now."""
     began = perf_counter()
     with transaction.atomic():
@@ -142,7 +145,7 @@ def _write(block: ReadviceBlock, token: uuid.UUID, rows: list[tuple[Any, ...]], 
     return True
 
 
-def _insert(rows: list[tuple[Any, ...]]) -> None:
+def _insert(rows: list[Row]) -> None:
     """One prepared statement for all rows: `bulk_create` of as many took five times as long on SQLite."""
     places = ", ".join(["%s"] * len(COLUMNS))
     with connection.cursor() as cursor:
