@@ -38,9 +38,10 @@ class LimitSet:
     """All limits of a mandate over one vector x (k,), which begins with the n weights and goes on with what the limits need.
 
     After the weights stand, where a limit needs them: the amounts traded (n), the volatility (1), the parts of the weights
-    above and below zero (2n) and whether each of these is held (2n, whole). `rows` @ x <= `at_most` and `low` <= x <= `high` tie
+    above and below zero (2n), whether each of these is held (2n, whole) and, with these, the parts of the volatility by principal
+    component (n), (R w)_i^2 / volatility for R'R = S, which add up to no more than it. `rows` @ x <= `at_most` and `low` <= x <= `high` tie
     these to the weights and are no limits of their own; that x[`volatility_at`] is at least the volatility of the
-    weights, sqrt(w'Sw), is for the solver to see to.
+    weights, sqrt(w'Sw), and each part in `risk_parts` at least what it is, is for the solver to see to.
     """
 
     funds: tuple[str, ...]
@@ -52,6 +53,7 @@ class LimitSet:
     whole: np.ndarray
     cov: FloatArray
     volatility_at: int | None
+    risk_parts: np.ndarray
 
 
 @dataclass
@@ -66,11 +68,12 @@ class _Columns:
 
     def __post_init__(self) -> None:
         n, ends = self.n, [0]
-        for length in (n, n * self.has_trades, int(self.has_volatility), *([n * self.has_counts] * 4)):
+        has_parts = self.has_volatility and self.has_counts
+        for length in (n, n * self.has_trades, int(self.has_volatility), *([n * self.has_counts] * 4), n * has_parts):
             ends.append(ends[-1] + length)
         self.size = ends[-1]
         parts = [np.arange(start, end) for start, end in pairwise(ends)]
-        self.weights, self.trades, self.volatility, self.above, self.below, self.long, self.short = parts
+        self.weights, self.trades, self.volatility, self.above, self.below, self.long, self.short, self.risk_parts = parts
 
     def rows(self, *terms: tuple[np.ndarray, float]) -> FloatArray:
         """One row a fund: the sum of some parts, each times a number."""
@@ -103,7 +106,7 @@ def limits_of(moments: Moments, mandate: Mandate) -> LimitSet:
     limits = [*_fund_limits(mandate, columns), *_joint_limits(moments, mandate, columns)]
     rows, at_most = _ties(mandate, columns)
     low, high, whole = np.full(columns.size, -np.inf), np.full(columns.size, np.inf), np.zeros(columns.size, bool)
-    for part in (columns.trades, columns.volatility, columns.above, columns.below):
+    for part in (columns.trades, columns.volatility, columns.above, columns.below, columns.risk_parts):
         low[part] = 0.0
     for part in (columns.long, columns.short):
         low[part], high[part], whole[part] = 0.0, 1.0, True
@@ -117,6 +120,7 @@ def limits_of(moments: Moments, mandate: Mandate) -> LimitSet:
         whole=whole,
         cov=moments.cov,
         volatility_at=int(columns.volatility[0]) if columns.has_volatility else None,
+        risk_parts=columns.risk_parts,
     )
 
 
@@ -136,6 +140,8 @@ def _ties(mandate: Mandate, columns: _Columns) -> tuple[FloatArray, FloatArray]:
         found.append((columns.rows((columns.above, 1.0), (columns.long, -reach)), zeros))
         found.append((columns.rows((columns.below, 1.0), (columns.short, -reach)), zeros))
         found.append((columns.rows((columns.long, 1.0), (columns.short, 1.0)), np.ones(columns.n)))
+    if len(columns.risk_parts):
+        found.append((columns.row((columns.risk_parts, 1.0), (columns.volatility, -1.0)), np.zeros(1)))
     return np.vstack([rows for rows, _ in found]), np.concatenate([at_most for _, at_most in found])
 
 
@@ -161,11 +167,18 @@ def _fund_limits(mandate: Mandate, columns: _Columns) -> Iterator[Limit]:
         rows = np.vstack([side[at] for side, _ in sides])
         return Limit(name, mandate.is_legal(name), rows, np.repeat([at_most for _, at_most in sides], len(at)))
 
+    def counted(limit: Limit, parts: tuple[np.ndarray, np.ndarray], most: float, fund: str) -> Limit:
+        """The limit said once more of a part and whether it is held, so that broken whole numbers do not keep it so easily."""
+        if not columns.has_counts or most < 0:
+            return limit
+        row = columns.rows((parts[0], 1.0), (parts[1], -most))[[place[fund]]]
+        return replace(limit, rows=np.vstack([limit.rows, row]), at_most=np.append(limit.at_most, 0.0))
+
     for fund in mandate.funds:
         least, most = mandate.bound(fund)
         if not (mandate.long_only and least <= 0 and not mandate.is_legal(f"fund:{fund}:min")):
-            yield between(f"fund:{fund}:min", [fund], least, None)
-        yield between(f"fund:{fund}:max", [fund], None, most)
+            yield counted(between(f"fund:{fund}:min", [fund], least, None), (columns.below, columns.short), -least, fund)
+        yield counted(between(f"fund:{fund}:max", [fund], None, most), (columns.above, columns.long), most, fund)
     for fund, weight in mandate.locked.items():
         yield between(f"locked:{fund}", [fund], weight, weight)
     for fund in dict.fromkeys(mandate.excluded):
