@@ -41,12 +41,11 @@ def many_clients(household: Household, n: int, level: int = 3) -> list[Goal]:
     Holding.objects.bulk_create(
         Holding(portfolio=one, fund=fund, units_centi=100_000 + 50 * i, cost_minor=1) for i, one in enumerate(portfolios)
     )
-    users = User.objects.bulk_create(User(email=f"many{i}@example.com", name=f"Many {i}", password="!") for i in range(n))
+    name = f"many{household.pk}-"
+    users = User.objects.bulk_create(User(email=f"{name}{i}@example.com", name=f"Many {i}", password="!") for i in range(n))
     until = timezone.localdate() + timedelta(days=100)
-    investors = Investor.objects.bulk_create(
-        Investor(user=user, household=household, pseudonym=f"N{household.pk}-{i}", level=level, level_valid_until=until)
-        for i, user in enumerate(users)
-    )
+    common = {"household": household, "level": level, "level_valid_until": until}
+    investors = Investor.objects.bulk_create(Investor(user=user, pseudonym=f"{name}{i}", **common) for i, user in enumerate(users))
     accounts = Account.objects.bulk_create(Account(investor=one) for one in investors)
     by = timezone.localdate() + timedelta(days=3000)
     return Goal.objects.bulk_create(
