@@ -7,6 +7,8 @@ import numpy as np
 from scipy.linalg import lapack
 
 from portfolios.kernels.errors import InfeasibleError, SolverError
+from portfolios.kernels.feasible import feasible_weights
+from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray
 
 _BROKEN = 1e-9  # a slack below this is a broken condition; all is scaled so that variances and means are about 1
@@ -106,16 +108,18 @@ def start(shape: Shape, gain: FloatArray, cost: float) -> Place:
     """Return the face of the optimum for one gain (n,) with costs counting `cost` times.
 
     DAQP solves with the costs straightened out; from its face the bends are put in along a course of their own, on which
-    what it got wrong is set right as well. Raises InfeasibleError where no weights keep the limits.
+    what it got wrong is set right as well. Where it fails, that course starts at any weights that keep the limits, with the
+    gain for which they are the optimum. Raises InfeasibleError where no weights keep the limits.
     """
-    first, last = shape.knots[:, 0], shape.knots.max(axis=1)
+    movable = shape.knots[:, 0] < shape.knots.max(axis=1)
     inner = np.where(np.isfinite(shape.right[:, 1]), shape.right[:, 1], shape.right[:, 0])
-    straight = np.where(first < last, (shape.right[:, 0] + inner) / 2, 0.0)
-    place, weights = _face_by_daqp(shape, gain - cost * straight)
+    straight = np.where(movable, (shape.right[:, 0] + inner) / 2, 0.0)
+    found = _face_by_daqp(shape, gain - cost * straight)
+    place, weights = found or _face_by_feasibility(shape)
     k = place.funds >> 1
     own = np.where(place.funds & 1, _pick(shape.right, k), np.where(k > 0, _pick(shape.left, k), shape.right[:, 0]))
-    own = np.where(np.isfinite(own), own, 0.0)
-    bend = gain + cost * np.where(first < last, own - straight, 0.0)
+    own = np.where(movable & np.isfinite(own), own, 0.0)
+    bend = gain + cost * np.where(movable, own - straight, 0.0) if found else shape.cov @ weights + cost * own
     course = Course(np.column_stack([bend, gain - bend]), np.array([cost, 0.0]))
     return trace(shape, course, (place, weights), (0.0, 1.0)).place
 
@@ -394,8 +398,8 @@ def _around(shape: Shape, course: Course, here: tuple[float, FloatArray], sign: 
     raise SolverError("not_proven_optimal", at=t)
 
 
-def _face_by_daqp(shape: Shape, gain: FloatArray) -> tuple[Place, FloatArray]:
-    """The face of the optimum without bends as DAQP sees it, with rows that do not depend on each other."""
+def _face_by_daqp(shape: Shape, gain: FloatArray) -> tuple[Place, FloatArray] | None:
+    """The face of the optimum without bends as DAQP sees it, with rows that do not depend on each other; None where it fails."""
     import daqp
 
     n = len(gain)
@@ -408,17 +412,30 @@ def _face_by_daqp(shape: Shape, gain: FloatArray) -> tuple[Place, FloatArray]:
     weights, _, flag, info = daqp.solve(
         np.ascontiguousarray(shape.cov + ridge), -gain, np.ascontiguousarray(shape.rows), upper, lower, sense, primal_tol=1e-9
     )
-    if flag == -1:
-        raise InfeasibleError("limits_contradict")
     if flag <= 0:
-        raise SolverError("solver_failed", detail=f"DAQP {flag}")
+        return None
     prices = np.asarray(info["lam"])
-    bent = np.isfinite(shape.right[:, 1])
-    funds = np.where(bent & (weights > shape.knots[:, 1]), 3, 1)
+    bent, funds = np.isfinite(shape.right[:, 1]), _between(shape, weights)
     funds = np.where(prices[:n] > 0, np.where(bent, 4, 2), np.where(prices[:n] < 0, 0, funds))
     funds = np.where(fixed[:n], 0, funds)
     rows = np.where(fixed[n:], -1, np.sign(prices[n:])).astype(int)
     return Place(funds, _independent(shape, np.flatnonzero(funds & 1), rows)), np.clip(weights, low, high)
+
+
+def _face_by_feasibility(shape: Shape) -> tuple[Place, FloatArray]:
+    """Weights that keep the limits, and a face on which nothing but what cannot move is held."""
+    low, high, nothing = shape.knots[:, 0], shape.knots.max(axis=1), np.zeros(len(shape.knots))
+    problem = Quadratic(shape.cov, nothing, shape.rows, shape.row_low, shape.row_high, low, high, nothing, nothing, nothing)
+    weights = feasible_weights(problem)
+    if weights is None:
+        raise InfeasibleError("limits_contradict")
+    funds = np.where(low == high, 0, _between(shape, weights))
+    rows = np.where(shape.row_low == shape.row_high, -1, 0)
+    return Place(funds, _independent(shape, np.flatnonzero(funds & 1), rows)), weights
+
+
+def _between(shape: Shape, weights: FloatArray) -> np.ndarray:
+    return np.where(np.isfinite(shape.right[:, 1]) & (weights > shape.knots[:, 1]), 3, 1)
 
 
 def _independent(shape: Shape, free: np.ndarray, rows: np.ndarray) -> np.ndarray:

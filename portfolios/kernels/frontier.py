@@ -198,8 +198,9 @@ def exact_frontier(moments: Moments, mandate: Mandate) -> Frontier:
     The mandate's objective and risk aversion are not read; bounds, overlapping groups, locked and excluded funds, grades,
     cash, and costs of buying and selling against `current` are kept. Equal funds tie to the least sum of squares; the last
     point is the limit for theta towards 0: of all portfolios of least variance the one of highest return. Every piece
-    keeps its optimality conditions to 1e-9 of the largest variance, or to its `ridge`. Raises DataError("not_linear") naming a limit that no
-    straight line follows, InfeasibleError("limits_contradict"), SolverError where the path is lost (report it).
+    keeps its optimality conditions to 1e-9 of the largest variance, or to its `ridge`. Raises DataError("not_linear")
+    naming a limit that no straight line follows, InfeasibleError("limits_contradict"), SolverError where the path is lost
+    (report it).
     Markowitz, Naval Research Logistics Quarterly 3 (1956); Niedermayer and Niedermayer, in: Handbook of Portfolio
     Construction (2010); Bailey and Lopez de Prado, Algorithms 6 (2013).
     """
