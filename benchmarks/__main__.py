@@ -40,9 +40,10 @@ def main() -> int:
     from benchmarks.engine.sections import engine
     from benchmarks.foundation import CLAIMS
     from benchmarks.out_of_sample import CLAIMS as OUT_OF_SAMPLE
+    from benchmarks.proofs import CLAIMS as PROOFS
 
     rows = []
-    for claim in (*CLAIMS, *OUT_OF_SAMPLE, engine):
+    for claim in (*CLAIMS, *PROOFS, *OUT_OF_SAMPLE, engine):
         for row in claim(quick):
             rows.append(row)
             sys.stdout.write(row.line() + "\n")
