@@ -81,7 +81,6 @@ _SENTENCES = {
     "cost_negative": _("The cost of fund %(fund)s is below 0 or not a number: %(value)s."),
     "unknown_limit": _("hard names “%(limit)s”, which is not a limit of this mandate."),
     "limits_contradict": _("No portfolio keeps all of the limits."),
-    "not_linear": _("The limit %(limit)s is not linear: only linear limits can be kept here."),
     "no_positive_excess": _("No portfolio within the limits earns more than the risk-free rate."),
     "ratio_without_limit": _("A portfolio without any risk earns more than the risk-free rate: the ratio has no highest value."),
     "not_linear": _("The frontier knows linear limits only: leave %(limit)s out."),

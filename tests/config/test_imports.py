@@ -1,5 +1,6 @@
 """What a process loads before it needs it."""
 
+import os
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ HEAVY = ("cvxpy", "clarabel", "daqp", "piqp", "highspy", "implicit", "scipy.opti
     ids=["the engine", "the web process"],
 )
 def test_solvers_are_loaded_by_the_first_mandate_that_needs_them(loaded):
-    code = f"import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; {loaded}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = f"import sys; {loaded}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    environment = dict(os.environ, DJANGO_SETTINGS_MODULE="config.settings")
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr[-500:]
