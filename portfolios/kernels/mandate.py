@@ -136,7 +136,7 @@ class Mandate:
             raise DataError("field_missing", field="risk_aversion", objective=kind)
         if kind == "max_sharpe" and self.risk_free is None:
             raise DataError("field_missing", field="risk_free", objective=kind)
-        if self.risk_aversion is not None and not (math.isfinite(self.risk_aversion) and self.risk_aversion > 0):
+        if self.risk_aversion is not None and not _is_usable(self.risk_aversion):
             raise DataError("risk_aversion_not_positive", value=self.risk_aversion)
         for name in ("risk_free", "target_volatility", "target_return", "cvar_limit"):
             value = getattr(self, name)
@@ -209,3 +209,8 @@ class Mandate:
         for name in self.hard:
             if name not in known:
                 raise DataError("unknown_limit", limit=name)
+
+
+def _is_usable(risk_aversion: float) -> bool:
+    """Whether a risk aversion and its inverse, the risk tolerance, are numbers above 0."""
+    return math.isfinite(risk_aversion) and risk_aversion > 0 and math.isfinite(1.0 / risk_aversion)

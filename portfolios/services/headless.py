@@ -16,6 +16,8 @@ from portfolios.kernels.types import FloatArray, Moments, Solution
 
 _MOMENTS_KEYS = {"funds", "mean", "cov", "versions", "notes"}
 HELD = 1e-12  # printed weights below this are the dust of floating point
+LEAST = 1e-100  # figures nearer to zero are zero: their products and inverses leave what a float can hold
+MOST = 1e9  # no figure of a portfolio comes near; up to here amounts to relax still have their 1e-6
 
 
 def read_moments(path: Path) -> Moments:
@@ -70,11 +72,12 @@ def infeasible_answer(relax: list[dict[str, Any]], conflict: Iterable[str]) -> d
 
 def _read_object(path: Path) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
                 raise DataError("json_key_twice", file=path.name, key=key)
-        return dict(pairs)
+            found[key] = value
+        return found
 
     try:
         data = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=once)
@@ -86,7 +89,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         raise DataError("file_is_not_json", file=path.name, line=1) from None
     except json.JSONDecodeError as error:
         raise DataError("file_is_not_json", file=path.name, line=error.lineno) from None
-    except RecursionError:
+    except (RecursionError, ValueError):  # nested too deeply, or a whole number of thousands of digits
         raise DataError("file_is_not_json", file=path.name, line=1) from None
     if not isinstance(data, dict):
         raise DataError("json_not_an_object", file=path.name)
@@ -99,13 +102,12 @@ def _refuse_unknown(data: Mapping[str, Any], known: set[str], name: str) -> None
             raise DataError("unknown_key", file=name, key=key, known=", ".join(sorted(known)))
 
 
-def _number(value: Any, field: str, fund: str | None = None) -> float:
+def _number(value: Any, field: str, fund: str | None = None, *, most: float = MOST) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise DataError("not_a_number", field=field if fund is None else f"{field} {fund}", value=str(value)[:40])
-    try:
-        return float(value)
-    except OverflowError:
-        raise DataError("not_a_number", field=field, value=str(value)[:40]) from None
+    if most < abs(value) < math.inf:
+        raise DataError("not_a_number", field=field if fund is None else f"{field} {fund}", value=str(value)[:40])
+    return 0.0 if abs(value) < LEAST else float(value)
 
 
 def _finite(value: Any, _funds: tuple[str, ...], field: str) -> float:
@@ -129,13 +131,18 @@ def _flag(value: Any, _funds: tuple[str, ...], field: str) -> bool:
 
 
 def _word(value: Any, _funds: tuple[str, ...], field: str) -> str:
-    if not isinstance(value, str):
-        raise DataError("not_a_word", field=field, value=str(value)[:40])
+    if not isinstance(value, str) or not _is_text(value):
+        raise DataError("not_a_word", field=field, value=ascii(value)[:40])
     return value
 
 
+def _is_text(value: str) -> bool:
+    """Whether a string can be printed: JSON can escape half a character, which no encoding has."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _fund_list(value: Any, field: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(fund, str) and fund for fund in value):
+    if not isinstance(value, list) or not all(isinstance(fund, str) and fund and _is_text(fund) for fund in value):
         raise DataError("not_a_list_of_funds", field=field)
     seen: set[str] = set()
     for fund in value:
@@ -233,14 +240,15 @@ def _same_labels(value: Mapping[str, Any], funds: tuple[str, ...], field: str) -
     for fund in funds:
         if fund not in value:
             raise DataError("label_missing", field=field, fund=fund)
+    known = set(funds)
     for fund in value:
-        if fund not in funds:
+        if fund not in known:
             raise DataError("fund_not_in_universe", fund=fund, where=field)
 
 
 _FIELDS: dict[str, Callable[[Any, tuple[str, ...], str], Any]] = {
     "objective": _word,
-    "risk_aversion": lambda value, funds, field: _number(value, field),
+    "risk_aversion": lambda value, _funds, field: _number(value, field, most=1e300),
     "risk_free": _finite,
     "target_volatility": _finite,
     "target_return": _finite,

@@ -56,7 +56,7 @@ def test_the_order_of_funds_in_the_file_does_not_matter(optimise):
     order = [2, 0, 3, 1]
     shuffled = {
         "funds": [FUNDS[i] for i in order],
-        "mean": {fund: value for fund, value in zip(FUNDS, MEAN, strict=True)},
+        "mean": dict(zip(FUNDS, MEAN, strict=True)),
         "cov": [[COV[i][j] for j in order] for i in order],
     }
     again, _ = optimise(mandate, shuffled)
@@ -129,6 +129,13 @@ def test_legal_limits_that_contradict_each_other_are_named(optimise):
         ({"risk_aversion": 3}, {**MOMENTS, "cov": {"510300": {}}}, "511010"),
         ({"risk_aversion": 3}, {"funds": FUNDS, "mean": MEAN}, "cov"),
         ({"risk_aversion": 3}, {**MOMENTS, "cov": (-np.array(COV)).tolist()}, ""),
+        ({"risk_aversion": 3}, {**MOMENTS, "mean": [1e308, 0.03, 0.07, 0.03]}, "510300"),
+        ({"risk_aversion": 3}, '{"funds": ["A"], "mean": [1' + "0" * 5000 + '], "cov": [[0.04]]}', "JSON"),
+        ({"risk_aversion": 3, "locked": {"510300": 1e300}}, MOMENTS, "locked 510300"),
+        ({"risk_aversion": 5e-324}, MOMENTS, "above 0"),
+        ({"risk_aversion": 3, "horizon_years": 1e-320, "buy_cost": 0.01}, MOMENTS, "years above 0"),
+        ({"risk_aversion": 3}, '{"funds": ["\\ud800"], "mean": [0.05], "cov": [[0.04]]}', "fund codes"),
+        ('{"risk_aversion": 3, "groups": [{"name": "\\udc00", "funds": ["510300"], "max": 0.1}]}', MOMENTS, "text"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(optimise, mandate, moments, said):
@@ -148,7 +155,19 @@ def test_files_that_are_not_there_or_half_asked_for_are_refused(tmp_path):
     assert half.value.returncode == 2
 
 
-def test_one_fund_two_thousand_funds_and_dust(optimise):
+def test_figures_no_float_can_work_with_count_as_zero(optimise):
+    tiny, _ = optimise({"risk_aversion": 3}, {**MOMENTS, "cov": (np.eye(4) * 1e-320).tolist()})
+    none, _ = optimise({"risk_aversion": 3}, {**MOMENTS, "cov": np.zeros((4, 4)).tolist()})
+    assert tiny["weights"] == none["weights"] and tiny["objective"] == none["objective"] == pytest.approx(0.075)
+
+
+def test_limits_that_are_far_away_limit_nothing(optimise):
+    free, _ = optimise({"risk_aversion": 3, "long_only": False})
+    far, _ = optimise({"risk_aversion": 3, "long_only": False, "default_bounds": [-1e9, 1e9], "max_turnover": 1e9, "cvar_limit": 1e9})
+    assert far["weights"] == pytest.approx(free["weights"], abs=1e-9)
+
+
+def test_one_fund_and_dust(optimise):
     one, _ = optimise({"risk_aversion": 3}, {"funds": ["A"], "mean": [0.03], "cov": [[0.0]]})
     assert one["weights"] == {"A": 1.0}
     dust, _ = optimise({"risk_aversion": 3, "current": dict.fromkeys(FUNDS, 1e-17), "buy_cost": 0.01})
