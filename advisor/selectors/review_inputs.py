@@ -79,7 +79,7 @@ def load_goals(first: int, last: int, funds: FundTable, on: date) -> GoalBlock:
         horizon_years=horizon[held],
         stated_loss=np.array([stated.get(row[5], np.nan) for row in rows], float)[held],
         days_open=np.array([(on - row[4].date()).days for row in rows], np.int64)[held],
-        values=values[held],
+        values=values if held.all() else values[held],
         total=total[held],
         n_nothing_held=int((~held).sum()),
     )

@@ -25,7 +25,6 @@ from portfolios.services.levels import (
     is_allowed,
     level_mandate,
     level_path,
-    loss_limit,
     market_of,
 )
 from portfolios.services.mandates import Book
@@ -45,6 +44,7 @@ class Reviewer:
     funds: FundTable
     gammas: dict[tuple[int, int, float], float | KernelError] = field(default_factory=dict)
     paths: dict[tuple[int, int], Frontier] = field(default_factory=dict)
+    above: dict[int, FloatArray] = field(default_factory=dict)
     wide: Moments | None = None
     kernel_seconds: float = 0.0
 
@@ -62,6 +62,14 @@ class Reviewer:
                 self.gammas[key] = error
             self.kernel_seconds += perf_counter() - began
         return self.gammas[key]
+
+    def is_above(self, level: int) -> FloatArray:
+        """1 for each fund that a level may not hold, else 0."""
+        if level not in self.above:
+            rule, funds = jurisdiction().levels[level], self.funds
+            kinds = zip(funds.risk_grade.tolist(), funds.asset_class, strict=True)
+            self.above[level] = np.array([float(not is_allowed(rule, grade, kind)) for grade, kind in kinds])
+        return self.above[level]
 
     def wide_moments(self) -> Moments:
         """Moments of everything that anybody holds, for the figures of portfolios with funds outside the advice."""
@@ -130,21 +138,15 @@ def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tup
     level, who, codes = group
     columns = reviewer.funds.columns(codes)
     values, total = block.values[who], block.total[who]
-    is_inside = np.zeros(values.shape[1], bool)
-    is_inside[columns] = True
-    found.outside[who] = values[:, ~is_inside].sum(axis=1) / total
+    is_outside = np.ones(values.shape[1])
+    is_outside[columns] = 0.0
+    found.outside[who] = (values @ is_outside) / total
+    found.is_breach[who] = values @ reviewer.is_above(level) > advice_rules().review.min_outside * total
     rule = jurisdiction().levels[level]
-    above = np.array([not is_allowed(rule, grade, kind) for grade, kind in _kinds(reviewer.funds)])
-    found.is_breach[who] = values[:, above].sum(axis=1) > advice_rules().review.min_outside * total
-    limits = np.array([loss_limit(rule, None if np.isnan(loss) else loss) for loss in block.stated_loss[who]])
+    limits = np.fmin(rule.cvar_budget, block.stated_loss[who])  # as `loss_limit`: NaN where none was stated
     years = np.clip(np.rint(block.horizon_years[who]), 1, 5)
-    gammas = np.empty(len(who))
-    for at, row in enumerate(who.tolist()):
-        gamma = reviewer.gamma(level, int(years[at]), float(limits[at]))
-        gammas[at] = np.nan if isinstance(gamma, KernelError) else gamma
-        found.cvar_limit[row] = limits[at]
-        if isinstance(gamma, KernelError):
-            _refuse(found, row, gamma)
+    found.cvar_limit[who] = limits
+    gammas = _gammas(reviewer, found, (level, who), years, limits)
     inside = np.maximum(total * (1.0 - found.outside[who]), 1e-9)
     current = values[:, columns] / inside[:, None]
     rates = _redemption_rates(block.days_open[who])
@@ -161,8 +163,19 @@ def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tup
     _decide(found, who)
 
 
-def _kinds(funds: FundTable) -> list[tuple[int, str]]:
-    return list(zip(funds.risk_grade.tolist(), funds.asset_class, strict=True))
+def _gammas(reviewer: Reviewer, found: Found, group: tuple[int, IntArray], years: FloatArray, limits: FloatArray) -> FloatArray:
+    """The risk aversion of each row, NaN where no portfolio keeps its limit: the row then says so."""
+    level, who = group
+    gammas = np.full(len(who), np.nan)
+    for year, limit in np.unique(np.column_stack([years, limits]), axis=0).tolist():
+        gamma = reviewer.gamma(level, int(year), limit)
+        alike = (years == year) & (limits == limit)
+        if not isinstance(gamma, KernelError):
+            gammas[alike] = gamma
+            continue
+        for row in who[alike].tolist():
+            _refuse(found, row, gamma)
+    return gammas
 
 
 def _redemption_rates(days_open: IntArray) -> FloatArray:
@@ -194,8 +207,8 @@ def _whole_figures(reviewer: Reviewer, block: GoalBlock, found: Found, group: tu
         return
     moments = reviewer.wide_moments()
     known = reviewer.funds.columns(moments.codes)
-    is_known = np.zeros(block.values.shape[1], bool)
-    is_known[known] = True
+    is_unknown = np.ones(block.values.shape[1])
+    is_unknown[known] = 0.0
     now = block.values[rows] / block.total[rows, None]
     then = now.copy()
     advised = np.zeros((len(rows), len(columns)))
@@ -204,7 +217,7 @@ def _whole_figures(reviewer: Reviewer, block: GoalBlock, found: Found, group: tu
         for code, weight in found.weights[row].items():
             advised[at, place[code]] = weight * (1.0 - found.outside[row])
     then[:, columns] = np.where(np.isfinite(found.risk_aversion[rows])[:, None], advised, now[:, columns])
-    unclear = now[:, ~is_known].sum(axis=1) > advice_rules().review.min_outside
+    unclear = now @ is_unknown > advice_rules().review.min_outside
     found.cvar_now[rows] = np.where(unclear, np.nan, cvar_of_rows(moments, now[:, known]))
     found.cvar_then[rows] = np.where(unclear, np.nan, cvar_of_rows(moments, then[:, known]))
 
