@@ -63,11 +63,11 @@ def sharpened(conic: Conic, face: Face, weights: FloatArray, cvar_price: float, 
         step = _newton(conic, held, at, prices)
         at[free] += step[: len(free)]
         prices[curved] += step[len(free) + len(normals) :]
+        if not np.isfinite(at).all() or (prices < 0.0).any():
+            return None
         if np.abs(step[: len(free)]).max(initial=0.0) <= _SETTLED:
-            break
-    if (prices < 0.0).any() or not np.isfinite(at).all():
-        return None
-    return _proof(conic, face, at, prices)
+            return _proof(conic, face, at, prices)
+    return None
 
 
 def _volatility(cov: FloatArray, weights: FloatArray) -> float:
@@ -123,9 +123,14 @@ def _proof(conic: Conic, face: Face, at: FloatArray, prices: FloatArray) -> Shar
     if optimum is None or np.abs(optimum.weights - at).max() > 1e-8:
         return None
     risk = _volatility(problem.cov, optimum.weights)
-    cvar = NORMAL_CVAR_95 * risk - float(conic.mean @ optimum.weights)
-    if conic.cvar_limit is not None and cvar > conic.cvar_limit + _KEPT:
+    over = np.array(
+        [
+            -np.inf if conic.cvar_limit is None else NORMAL_CVAR_95 * risk - float(conic.mean @ optimum.weights) - conic.cvar_limit,
+            -np.inf if conic.max_volatility is None else risk - conic.max_volatility,
+        ]
+    )
+    # A curved limit is kept, and one that has a price is reached.
+    if over.max() > _KEPT or (over[prices > 0.0] < -_KEPT).any():
         return None
-    if conic.max_volatility is not None and risk > conic.max_volatility + _KEPT:
-        return None
+    optimum = replace(optimum, residual=max(optimum.residual, float(over.max())))
     return Sharp(optimum, same, float(prices[0]), float(prices[1]))

@@ -18,7 +18,7 @@ from portfolios.kernels.conic import Conic, Sharp, sharpened
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Kind, Mandate, Robust
 from portfolios.kernels.moments import pick
-from portfolios.kernels.prices import is_corner
+from portfolios.kernels.prices import BINDS, is_corner
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
 from portfolios.kernels.solution import linear_bindings, objective_of, solution_of
 from portfolios.kernels.standard import Quadratic, Standard, standardise
@@ -30,7 +30,8 @@ _TOLERANCES = (1e-10, 1e-8)
 _BINDS = 1e-6  # slack, in fractions of wealth, at which a conic answer's limit counts as held with equality
 _FACE_SLACKS = (1e-8, 1e-7, 1e-6, 1e-5)
 _NO_PRICE = 1e-8
-_SHARPE_STEPS = 3  # each brings the ratio's risk tolerance, known to 1e-8 from the solver, closer by as many digits
+_RATIO_STEPS = 500
+_SETTLED = 1e-13
 _LOCK = Lock()  # a compiled problem holds its parameters: one thread at a time
 
 
@@ -49,11 +50,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Found:
-    """A compiled programme's answer: weights (n,), multipliers >= 0 of its named limits, and the duality gap it stopped at."""
+    """A compiled programme's answer: weights (n,), multipliers >= 0 of its named limits, and how near the solver says it is."""
 
     weights: FloatArray
     prices: dict[str, FloatArray]
-    gap: float
+    tolerance: float
+    is_exact: bool
 
     def price(self, name: str) -> float:
         """The multiplier of one curved limit, 0 where the mandate has none of the name."""
@@ -67,27 +69,49 @@ def optimise(moments: Moments, mandate: Mandate) -> Solution:
     within 1e-8 for conic ones. Raises InfeasibleError("limits_contradict"), DataError for wrong labels or
     ("no_positive_excess"), SolverError where the solver fails or is missing (report it).
     """
+    try:
+        return _optimum(moments, mandate)
+    except (InfeasibleError, SolverError) as error:
+        # An interior point may take limits kept by a hair for contradicting ones, and may give up on those that contradict by one.
+        if error.code == "solver_missing":
+            raise
+        from portfolios.kernels.explain import is_feasible
+
+        if not is_feasible(moments, mandate):
+            raise InfeasibleError("limits_contradict") from error
+        if isinstance(error, InfeasibleError):
+            raise SolverError("solver_failed", solver=CONIC_SOLVER, status="infeasible") from error
+        raise
+
+
+def _optimum(moments: Moments, mandate: Mandate) -> Solution:
     standard = standardise(moments, mandate)
     if (standard.unit.low > standard.unit.high).any():
         raise InfeasibleError("limits_contradict")
     shape = _shape(standard)
     theta = 1.0 / mandate.risk_aversion if mandate.risk_aversion is not None else float(mandate.kind in ("target_volatility", "max_sharpe"))
     problem = standard.at(theta)
-    # Brought to a gain of 1: at a high risk aversion the objective is else below the solver's absolute tolerance.
-    scale = (
-        1.0 / max(float(np.abs(problem.gain).max()), 1e-12) if problem.gain.any() else 1.0 / max(float(np.diag(problem.cov).max()), 1e-12)
-    )
+    # Brought to a size of 1: at a high risk aversion the objective is else below the solver's absolute tolerance.
+    size = float(np.abs(problem.gain).max()) if problem.gain.any() else float(problem.cov.diagonal().max())
+    scale = 1.0 / max(size, 1e-12)
     found = _solve(shape, _values(standard, problem, scale))
     if shape.cvar or shape.robust or mandate.kind == "target_volatility":
         return _conic_solution(standard, found, theta, scale)
-    if mandate.kind != "max_sharpe":
-        return solution_of(standard, _polished(standard, theta, found.weights), theta, POLISHED_SOLVER)
-    weights = found.weights
-    for _ in range(_SHARPE_STEPS):
-        theta = _theta_of_ratio(standard, weights)
+    if mandate.kind == "max_sharpe":
+        return _highest_ratio(standard, found.weights)
+    return solution_of(standard, _polished(standard, theta, found.weights), theta, POLISHED_SOLVER)
+
+
+def _highest_ratio(standard: Standard, weights: FloatArray) -> Solution:
+    """The exact optimum: of utility at the ratio's own risk tolerance, which each polish tells more exactly."""
+    theta = _theta_of_ratio(standard, weights)
+    for _ in range(_RATIO_STEPS):
         optimum = _polished(standard, theta, weights)
-        weights = optimum.weights
-    return solution_of(standard, optimum, theta, POLISHED_SOLVER)
+        before, weights = theta, optimum.weights
+        theta = _theta_of_ratio(standard, weights)
+        if abs(theta - before) <= _SETTLED * theta:
+            return solution_of(standard, optimum, before, POLISHED_SOLVER)
+    raise SolverError("not_proven_optimal", solver=POLISHED_SOLVER, n_funds=len(weights))
 
 
 def _polished(standard: Standard, theta: float, weights: FloatArray) -> Optimum:
@@ -193,16 +217,14 @@ def _solve(shape: Shape, values: dict[str, Any]) -> Found:
             if shape.kind == "max_sharpe":
                 _raise_why_no_sharpe(shape, values)
             raise InfeasibleError("limits_contradict")
-        polished = shape.kind != "target_volatility" and not (shape.cvar or shape.robust)
-        # The polish proves an inexact answer or refuses it; a conic one has no such proof.
-        if status != cp.OPTIMAL and not (polished and status == cp.OPTIMAL_INACCURATE):
+        if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
             raise SolverError("solver_failed", solver=CONIC_SOLVER, status=status)
         weights = np.asarray(compiled["weights"].value, float).ravel()
         if shape.kind == "max_sharpe":
             weights = weights / float(compiled["size"].value)
         prices = {name: np.maximum(np.atleast_1d(limit.dual_value), 0.0) for name, limit in compiled["limits"].items()}
         prices["sum"] = np.abs(np.atleast_1d(compiled["sum"].dual_value))
-        return Found(weights, prices, tolerance)
+        return Found(weights, prices, tolerance, is_exact=status == cp.OPTIMAL)
 
 
 def _raise_why_no_sharpe(shape: Shape, values: dict[str, Any]) -> None:
@@ -280,17 +302,21 @@ def _conic_solution(standard: Standard, found: Found, theta: float, scale: float
     # What one unit of the standard objective is worth: a programme was solved that is `scale` times that.
     worth = {"utility": 1.0 / theta if theta else 0.0, "target_volatility": 1.0}.get(mandate.kind, 2.0)
     sharp = _sharpened(standard, found, theta, scale)
+    gamma = None
     if sharp is None:
-        weights, gap, solver = np.clip(found.weights, standard.unit.low, standard.unit.high), found.gap, CONIC_SOLVER
+        if not found.is_exact:  # a proof would have made up for that
+            raise SolverError("not_proven_optimal", solver=CONIC_SOLVER, n_funds=len(found.weights))
+        weights, gap, solver = np.clip(found.weights, standard.unit.low, standard.unit.high), found.tolerance * worth / scale, CONIC_SOLVER
         binding = _conic_binding(standard, found, weights, worth / scale)
     else:
+        gamma = _gamma_of(standard, sharp, theta)
         optimum = sharp.optimum
         weights, gap, solver = optimum.weights, optimum.residual, f"{CONIC_SOLVER}+newton"
         corner = is_corner(sharp.problem, weights)
         curved = (("cvar", sharp.cvar_price), ("target_volatility", sharp.volatility_price))
         binding = (
             *linear_bindings(standard, optimum, sharp.problem, worth, is_ambiguous=corner),
-            *(Binding(name, price * worth) for name, price in curved if price > 0.0),
+            *(Binding(name, price * worth) for name, price in curved if price > 0.0 or _holds(standard, name, weights)),
         )
     expected_return, volatility, cvar = figures(standard.moments, weights)
     costs = standard.costs(weights)
@@ -303,12 +329,29 @@ def _conic_solution(standard: Standard, found: Found, theta: float, scale: float
         costs,
         volatility,
         cvar,
-        gamma=mandate.risk_aversion,
+        gamma=gamma,
         binding=binding,
         gap=gap,
         solver=solver,
         notes=standard.moments.notes,
     )
+
+
+def _gamma_of(standard: Standard, sharp: Sharp, theta: float) -> float | None:
+    """The risk aversion at which utility has this optimum: none where a robust mean or, beside costs, a CVaR limit bends it."""
+    mandate, own = standard.mandate, float(standard.moments.cov.diagonal().max())
+    counts_costs = bool(standard.unit.buy.any() or standard.unit.sell.any())
+    tolerance = theta + sharp.cvar_price
+    if mandate.robust is not None or (counts_costs and sharp.cvar_price > 0.0) or tolerance == 0.0 or own == 0.0:
+        return None
+    return float(sharp.problem.cov.diagonal().max()) / own / tolerance
+
+
+def _holds(standard: Standard, name: str, weights: FloatArray) -> bool:
+    """Whether the mandate has a curved limit of this name that holds with equality."""
+    _, volatility, cvar = figures(standard.moments, weights)
+    limit, at = (standard.mandate.cvar_limit, cvar) if name == "cvar" else (standard.mandate.target_volatility, volatility)
+    return limit is not None and at >= limit - BINDS
 
 
 def _sharpened(standard: Standard, found: Found, theta: float, scale: float) -> Sharp | None:
@@ -361,6 +404,6 @@ def _conic_binding(standard: Standard, found: Found, weights: FloatArray, unit: 
             ("target_volatility", float(standard.mandate.target_volatility or 0.0) - volatility, found.prices["target_volatility"][0])
         )
     for name, slack, price in listed:
-        if slack <= _BINDS and price > _BINDS:
+        if slack <= _BINDS:
             prices[name] = prices.get(name, 0.0) + float(price) * unit
     return tuple(Binding(name, price) for name, price in prices.items())
