@@ -16,6 +16,7 @@ HALF_LIFE_WEEKS = 52.0
 _MIN_OVERLAP = 26  # two funds with fewer common rows than this have no covariance of their own
 _EM_TOLERANCE, _EM_ROUNDS = 1e-9, 2_000
 _ROUNDING = 1e-12  # of the largest eigenvalue: what floating-point arithmetic leaves of a zero
+_NO_VARIANCE = 1e-24  # a deviation of 1e-12 a period: what it leaves of none
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,20 @@ def sample_moments(returns: FloatArray, weights: FloatArray | None = None, unequ
     if unequal == "em" and not known.all():
         mean, cov, converged = em_moments(returns, rows)
         said = ("unequal_histories_em",) if converged else ("unequal_histories_em", "em_not_converged")
-        return Sample(mean, cov, count, np.ones_like(known, shape=count.shape), said)
+        return Sample(mean, _without_rounding(cov), count, np.ones_like(known, shape=count.shape), said)
     weighed = known * rows[:, None]
     mean = np.where(known, returns, 0.0).T @ rows / np.maximum(weighed.sum(axis=0), 1e-300)
     centred = np.where(known, returns - mean, 0.0)
     shared = np.maximum(weighed.T @ known, 1e-300)
     usable = count >= min(_MIN_OVERLAP, len(returns))
     cov = np.where(usable, (centred * rows[:, None]).T @ centred / shared, 0.0)
-    return Sample(mean, cov, count, usable, () if known.all() else ("unequal_histories",))
+    return Sample(mean, _without_rounding(cov), count, usable, () if known.all() else ("unequal_histories",))
+
+
+def _without_rounding(cov: FloatArray) -> FloatArray:
+    """A fund that grows by the same part every week has no variance, whatever floating point leaves of it."""
+    none = np.diag(cov) <= _NO_VARIANCE
+    return np.where(none[:, None] | none[None, :], 0.0, cov)
 
 
 def em_moments(returns: FloatArray, weights: FloatArray | None = None) -> tuple[FloatArray, FloatArray, bool]:

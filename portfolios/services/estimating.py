@@ -35,7 +35,7 @@ MEANS = ("class_assumptions", "equilibrium", "black_litterman", *PAST_MEANS)
 REFERENCE_MIX = {"grade_1": 0.25, "grade_2": 0.35, "grade_3": 0.20, "grade_4": 0.15, "grade_5": 0.05}
 _SUM_SLACK = 1e-6
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]  # beyond, sums with fractions of 1 lose their digits
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -180,6 +180,18 @@ def test_a_fund_without_variance_and_a_dead_one(capsys, tmp_path, values, days):
     assert printed["cov"][0] == [0.0] * 4
 
 
+def test_a_fund_that_grows_by_the_same_part_every_day_has_no_variance_and_moves_no_other(capsys, tmp_path, values, days):
+    """Floating point leaves its weekly returns a deviation near 1e-16, which must not count as a very sure thing."""
+    values["000001"] = ["1.0"] * len(days)
+    still = estimate(capsys, written(tmp_path, "p.csv", wide(values, days)), "james_stein")
+    values["000001"] = [repr(100 * 1.00006**i) for i in range(len(days))]
+    grows = estimate(capsys, written(tmp_path, "p.csv", wide(values, days)), "james_stein")
+    assert grows["cov"][0] == [0.0] * 5
+    assert np.array(grows["cov"]) == pytest.approx(np.array(still["cov"]), abs=1e-15)
+    assert grows["mean"][0] == pytest.approx((1.00006**5 - 1) * 365.25 / 7)
+    assert grows["mean"][1:] == pytest.approx(still["mean"][1:], abs=1e-12)
+
+
 def test_two_week_returns_overlap_and_years_cut_the_history(prices, capsys):
     one, two = estimate(capsys, prices), estimate(capsys, prices, weeks=2)
     assert two["versions"]["n_weeks"] == one["versions"]["n_weeks"] - 1
