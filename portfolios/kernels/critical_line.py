@@ -87,7 +87,7 @@ class Trace:
     weights: FloatArray
 
 
-def settled(cov: FloatArray, least: float = 2e-10) -> tuple[FloatArray, bool]:
+def settled(cov: FloatArray, least: float = 3e-12) -> tuple[FloatArray, bool]:
     """Return a covariance whose eigenvalues are clearly zero or clearly not, and whether one of them is zero.
 
     `cov` is scaled to a largest variance of 1. Eigenvalues below `least` become zero, which moves no optimality condition

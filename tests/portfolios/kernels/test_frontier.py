@@ -78,7 +78,9 @@ def residual(path, theta: float) -> float:
     low, high = (np.concatenate([rows[i], held[i], slope[i]]) for i in (0, 1))
     wanted = (theta * unit.gain - unit.cov @ weights) / scale - columns[:, low == high] @ low[low == high]
     choice = low < high
-    return float(np.abs(lsq_linear(columns[:, choice], wanted, (low[choice], high[choice]), method="bvls", max_iter=3000).fun).max())
+    return float(
+        np.abs(lsq_linear(columns[:, choice], wanted, (low[choice], high[choice]), method="bvls", tol=1e-15, max_iter=3000).fun).max()
+    )
 
 
 def linear_mandate(seed: int, kind: str) -> tuple[Moments, Mandate]:
@@ -142,7 +144,7 @@ def test_every_point_is_optimal_by_a_second_method(kind, seed):
     turning = path.thetas.tolist()
     between = [(a + b) / 2 for a, b in pairwise(turning)]
     for theta in [turning[0] * 2 + 0.1, *turning, *between]:
-        assert residual(path, theta) <= 1e-8 + 2 * path.ridge / max(path.standard.unit.cov.max(), 1e-3)
+        assert residual(path, theta) <= 1e-10 + 2 * path.ridge / max(path.standard.unit.cov.max(), 1e-3)
     assert (np.diff(path.thetas) < 0).all() and path.thetas[-1] == 0.0
     assert (np.diff(path.net_returns) <= 1e-12).all() and (np.diff(path.volatilities) <= 1e-9).all()
 
@@ -152,7 +154,7 @@ def test_every_point_is_optimal_by_a_second_method(kind, seed):
 def test_weights_between_turning_points_are_those_of_a_single_solve(seed, gamma, kind):
     moments, mandate = linear_mandate(seed, kind)
     single = solve_direct(moments, replace(mandate, objective="utility", risk_aversion=gamma))
-    assert np.abs(exact_frontier(moments, mandate).at(gamma) - single.weights).max() <= 1e-8
+    assert np.abs(exact_frontier(moments, mandate).at(gamma) - single.weights).max() <= 1e-9
 
 
 def test_weights_are_straight_in_risk_tolerance_and_not_in_risk_aversion():
