@@ -42,7 +42,7 @@ def finish() -> list[str]:
         for entry in catalogue:
             if entry.fuzzy:  # a guess by similarity is no translation
                 entry.flags.remove("fuzzy")
-                entry.msgstr, entry.msgstr_plural = "", {}
+                entry.msgstr, entry.msgstr_plural = "", {0: ""} if entry.msgid_plural else {}
             entry.previous_msgid = entry.previous_msgid_plural = entry.previous_msgctxt = None
             if language == "en":
                 entry.msgstr = "" if entry.msgid_plural else entry.msgid

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.kernels.mandate import Mandate
@@ -25,7 +25,7 @@ _RELAXED = {
 }
 
 _LIMITS = {
-    "sum": _("the weights add up to 100%%"),
+    "sum": _("the weights add up to 100 %%"),
     "long_only": _("no fund is sold short"),
     "max_grade": _("no fund is above grade R%(old)s"),
     "fund:min": _("at least %(old)s of fund %(fund)s"),
@@ -39,7 +39,6 @@ _LIMITS = {
     "locked": _("fund %(fund)s locked at %(old)s"),
     "excluded": _("fund %(fund)s excluded"),
     "cash": _("at least %(old)s in cash, fund %(fund)s"),
-    "max_funds": _("at most %(old)s funds"),
     "min_weight_if_held": _("no holding below %(old)s"),
 }
 
@@ -76,7 +75,9 @@ def conflict_sentence(mandate: Mandate, conflict: Sequence[str], names: Mapping[
     if not conflict:
         return gettext("No portfolio was found, though no limits contradict each other by more than rounding.")
     listed = [limit_words(mandate, name, names) for name in conflict]
-    whole = gettext("These limits contradict each other, and none of them may be relaxed: %(limits)s.") % {"limits": "; ".join(listed)}
+    whole = gettext("These limits contradict each other, and none of them may be relaxed: %(limits)s.") % {
+        "limits": pgettext("between clauses", "; ").join(listed)
+    }
     lacking = _lacking(mandate, set(conflict))
     return gettext("%(lacking)s %(limits)s") % {"lacking": lacking, "limits": whole} if lacking else whole
 
@@ -84,6 +85,8 @@ def conflict_sentence(mandate: Mandate, conflict: Sequence[str], names: Mapping[
 def limit_words(mandate: Mandate, name: str, names: Mapping[str, str] | None = None) -> str:
     """A limit by its name, as part of a sentence: at most 20 % of fund 000001."""
     kind, said = _told(mandate, name, names or {})
+    if kind == "max_funds":
+        return ngettext("at most %(old)s fund", "at most %(old)s funds", round(_value(mandate, name))) % said
     return str(_LIMITS[kind]) % said
 
 

@@ -92,7 +92,7 @@ def test_a_pool_without_a_fund_of_the_grade_says_so():
     said = conflict_of(Mandate(FUNDS, risk_aversion=3.0, risk_grades=dict.fromkeys(FUNDS, 3), max_grade=2))
     assert said == (
         "The pool has no fund of grade R2 or lower. These limits contradict each other, and none of them may be relaxed: "
-        "no fund is above grade R2; the weights add up to 100%."
+        "no fund is above grade R2; the weights add up to 100 %."
     )
 
 
