@@ -28,7 +28,7 @@ class Command(BaseCommand):
         try:
             run = request_readvice(block=options["block"], force=options["force"], ring=not options["here"])
         except Refused as refused:
-            raise CommandError(str(sentence(refused))) from None
+            raise CommandError(sentence(refused.code, refused.params)) from None
         if run.finished_at is not None:
             self.stdout.write(f"Today's review is finished: {run.n_total:,} goals. --force begins another.")
             return
