@@ -39,6 +39,7 @@ def main() -> int:
     django.setup()
     from benchmarks.engine.sections import engine
     from benchmarks.foundation import CLAIMS
+    from benchmarks.readvice import review_of_everyone
     from benchmarks.out_of_sample import CLAIMS as OUT_OF_SAMPLE
     from benchmarks.proofs import CLAIMS as PROOFS
 
