@@ -146,10 +146,16 @@ def _write(
 
 
 def _insert(rows: list[Row]) -> None:
-    """One prepared statement for all rows: `bulk_create` of as many took five times as long on SQLite."""
-    places = ", ".join(["%s"] * len(COLUMNS))
+    """By COPY on PostgreSQL, else by one prepared statement: `bulk_create` took five times as long on SQLite."""
+    table, columns = Readvice._meta.db_table, ", ".join(COLUMNS)
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {Readvice._meta.db_table} ({', '.join(COLUMNS)}) VALUES ({places})", rows)  # noqa: S608
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        places = ", ".join(["%s"] * len(COLUMNS))
+        cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)  # noqa: S608
 
 
 def fail_exhausted(run_pk: int | None = None) -> None:
