@@ -79,7 +79,15 @@ def conflict_sentence(mandate: Mandate, conflict: Sequence[str], names: Mapping[
         "limits": pgettext("between clauses", "; ").join(listed)
     }
     lacking = _lacking(mandate, set(conflict))
-    return gettext("%(lacking)s %(limits)s") % {"lacking": lacking, "limits": whole} if lacking else whole
+    return in_a_row([lacking, whole]) if lacking else whole
+
+
+def in_a_row(sentences: Sequence[str]) -> str:
+    """Sentences after each other, with a space between them where the language has one."""
+    text, *rest = sentences
+    for sentence in rest:
+        text = gettext("%(before)s %(sentence)s") % {"before": text, "sentence": sentence}
+    return text
 
 
 def limit_words(mandate: Mandate, name: str, names: Mapping[str, str] | None = None) -> str:

@@ -104,7 +104,7 @@ _SENTENCES = {
     "views_contradict": _("The view on %(funds)s is held for certain, but contradicts other certain views."),
     "tau_not_positive": _("tau must be a number above 0."),
     "reference_mix_without_fund": _("None of the classes of the reference mix (%(classes)s) has a fund."),
-    "unknown_mix_class": _("The reference mix names the class “%(asset_class)s”; there are %(known)s."),
+    "unknown_mix_class": _("There is no class “%(asset_class)s” for the reference mix; there are %(known)s."),
     "weights_do_not_sum_to_one": _("The weights of %(name)s add up to %(total)s, not to 1."),
     "file_field_wrong": _("%(file)s: %(field)s is wrong (%(problem)s)."),
     "file_is_not_yaml": _("%(file)s is not a YAML file: line %(line)s cannot be read."),
@@ -137,6 +137,16 @@ _REASONS = {
     "distribution_unclear": _("the distribution is not understood"),
 }
 
+_PROBLEMS = {
+    "missing": _("it is missing"),
+    "extra_forbidden": _("it is not known here"),
+    "too_short": _("it is empty"),
+    "greater_than": _("it must be above %(bound)s"),
+    "greater_than_equal": _("it must be at least %(bound)s"),
+    "less_than": _("it must be below %(bound)s"),
+    "less_than_equal": _("it must be at most %(bound)s"),
+}
+
 _NOTES = {
     "cumulative_nav_not_used": _("its cumulative NAV is not in units of today and was not used"),
     "distributions_from_cumulative_nav": _("%(detail)s distributions were read off the cumulative NAV"),
@@ -155,6 +165,9 @@ def error_sentence(code: str, params: Mapping[str, object]) -> str:
     shown = dict(params)
     if code in ("cvar_budget", "cvar_budget_of_record"):
         shown |= {name: f"{float(str(shown[name])):.2%}" for name in ("limit", "reached")}
+    if code == "file_field_wrong":
+        kind, _colon, bound = str(shown["problem"]).partition(":")
+        shown["problem"] = str(_PROBLEMS.get(kind, _("its value is of the wrong kind"))) % {"bound": bound}
     if code in _SENTENCES:
         return str(_SENTENCES[code]) % shown
     return gettext("This cannot be done (%(code)s).") % {"code": code}

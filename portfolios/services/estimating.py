@@ -236,6 +236,12 @@ def _require_sum_of_one(name: str, total: float) -> None:
 _Model = TypeVar("_Model", bound=_Row)
 
 
+def _problem(kind: str, context: Mapping[str, Any]) -> str:
+    """What is wrong with a field as `kind` or `kind:bound`, for its sentence."""
+    bounds = [context[key] for key in ("gt", "ge", "lt", "le") if key in context]
+    return f"{kind}:{bounds[0]:g}" if bounds else kind
+
+
 class _Twice(ValueError):
     """A key stands twice in one map, of which a plain reader keeps the last without a word."""
 
@@ -250,7 +256,7 @@ def _read(path: Path, parse: Callable[[str], Any], model: type[_Model]) -> _Mode
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "-"
-        raise DataError("file_field_wrong", file=path.name, field=where, problem=first["msg"]) from error
+        raise DataError("file_field_wrong", file=path.name, field=where, problem=_problem(first["type"], first.get("ctx", {}))) from error
     except json.JSONDecodeError as error:
         raise DataError(wrong, file=path.name, line=error.lineno) from error
     except yaml.YAMLError as error:

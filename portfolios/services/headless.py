@@ -193,7 +193,7 @@ def _group(entry: Any, field: str) -> Group:
     group = _object(entry, field, {"name", "funds", "min", "max"})
     name = _word(group.get("name"), (), f"{field} name")
     least, most = (None if group.get(key) is None else _number(group[key], f"{field} {name} {key}") for key in ("min", "max"))
-    return Group(name, _fund_list(group.get("funds"), f"{field} {name}"), least, most)
+    return Group(name, _fund_list(group.get("funds"), f"{field} {name} funds"), least, most)
 
 
 def _grades(value: Any, _funds: tuple[str, ...], field: str) -> dict[str, int]:

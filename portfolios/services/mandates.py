@@ -17,7 +17,7 @@ from portfolios.kernels.solve import solve as solve_kernel
 from portfolios.kernels.standard import standardise
 from portfolios.kernels.types import Explanation, FloatArray, Moments, Solution
 from portfolios.models import Fund
-from portfolios.selectors.explanations import conflict_sentence, relaxation_sentence
+from portfolios.selectors.explanations import conflict_sentence, in_a_row, relaxation_sentence
 from portfolios.selectors.risk import advice_moments
 from portfolios.selectors.sentences import error_sentence
 from portfolios.services.headless import answer_of, infeasible_answer, read_mandate, read_moments
@@ -151,4 +151,4 @@ def _explained(error: InfeasibleError, mandate: Mandate) -> dict[str, Any]:
     explanation = cast(Explanation, error.params["explanation"])
     relax = [{**asdict(row), "sentence": relaxation_sentence(mandate, row)} for row in explanation.relax]
     sentences = [str(row["sentence"]) for row in relax] or [conflict_sentence(mandate, explanation.conflict)]
-    return {**infeasible_answer(relax, explanation.conflict), "sentence": " ".join([error_sentence(error.code, {}), *sentences])}
+    return {**infeasible_answer(relax, explanation.conflict), "sentence": in_a_row([error_sentence(error.code, {}), *sentences])}

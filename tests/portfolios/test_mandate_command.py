@@ -155,6 +155,19 @@ def test_files_that_are_not_there_or_half_asked_for_are_refused(tmp_path):
     assert half.value.returncode == 2
 
 
+@pytest.mark.parametrize(("shell", "said"), [("C.UTF-8", "Give either"), ("zh_CN.UTF-8", "请同时给出")])
+def test_a_question_that_is_refused_before_it_is_read_is_refused_in_the_language_of_the_shell(tmp_path, monkeypatch, shell, said):
+    monkeypatch.setenv("LC_ALL", shell)
+    with pytest.raises(CommandError, match=said):
+        call_command("optimise", moments=tmp_path / "none.json")
+
+
+def test_an_impossible_mandate_is_told_in_chinese_without_spaces_between_sentences(optimise, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    answer, _ = optimise({"risk_aversion": 3, "default_bounds": [0, 0.2], "bounds": {"511010": [0, 0.3]}})
+    assert answer["sentence"] == "没有组合能满足全部限制。允许基金 510300 的权重高至 30%（原上限为 20%）。"
+
+
 def test_figures_no_float_can_work_with_count_as_zero(optimise):
     tiny, _ = optimise({"risk_aversion": 3}, {**MOMENTS, "cov": (np.eye(4) * 1e-320).tolist()})
     none, _ = optimise({"risk_aversion": 3}, {**MOMENTS, "cov": np.zeros((4, 4)).tolist()})

@@ -30,9 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["points"] < 0:
-            raise CommandError(_("--points must not be negative."), returncode=BAD_INPUT)
         with spoken_errors():
+            if options["points"] < 0:
+                raise CommandError(_("--points must not be negative."), returncode=BAD_INPUT)
             try:
                 answer = frontier_of_files(moments=options["moments"], mandate=options["mandate"], n_points=options["points"])
             except InfeasibleError as error:

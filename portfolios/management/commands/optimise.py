@@ -32,13 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        by_mandate = [options["moments"], options["mandate"]]
-        by_level = [options["prices"], options["level"]]
-        is_mandate = all(by_mandate) and not any([*by_level, options["grades"]])
-        if not is_mandate and not (all(by_level) and not any(by_mandate)):
-            raise CommandError(_("Give either --moments and --mandate, or --prices and --level."), returncode=BAD_INPUT)
         with spoken_errors():
-            if is_mandate:
+            if _is_mandate(options):
                 answer = solve_mandate_file(moments=options["moments"], mandate=options["mandate"])
                 table = _mandate_table
             else:
@@ -49,10 +44,22 @@ class Command(BaseCommand):
             if "reason" in answer:
                 reason = answer.pop("reason")
                 answer["sentence"] = error_sentence(reason["code"], reason["params"])
-            self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) if options["json"] else table(answer))
+            printed = json.dumps(answer, ensure_ascii=False, indent=2) if options["json"] else table(answer)
+            if printed:
+                self.stdout.write(printed)
             if answer["status"] == "infeasible":
                 self.stderr.write(answer["sentence"])
                 sys.exit(INFEASIBLE)
+
+
+def _is_mandate(options: dict[str, Any]) -> bool:
+    """Whether a mandate is to be solved, or else a level; CommandError where neither or both are asked for."""
+    by_mandate, by_level = [options["moments"], options["mandate"]], [options["prices"], options["level"]]
+    if all(by_mandate) and not any([*by_level, options["grades"]]):
+        return True
+    if all(by_level) and not any(by_mandate):
+        return False
+    raise CommandError(_("Give either --moments and --mandate, or --prices and --level."), returncode=BAD_INPUT)
 
 
 def _mandate_table(answer: dict[str, Any]) -> str:
