@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolios.kernels.batch_polish import KKT_TOLERANCE, Columns, polish_columns, tied
+from portfolios.kernels.active_set import KKT_TOLERANCE
+from portfolios.kernels.batch_polish import Columns, polish_columns, tied
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.quadratic import optimum_of
 from portfolios.kernels.standard import Quadratic, Standard
@@ -57,7 +58,8 @@ def solve_batch(standard: Standard, investors: Investors) -> BatchSolution:
     holdings and horizon are not read. Who is proven has a KKT residual of at most 1e-10 (times the largest gain where that is
     above 1); equal investors are solved once, and neither their order nor that of the funds shows. Ties go to the least sum
     of squares. Memory is a multiple of the answer's. Raises DataError naming a field that is wrong or a limit that is not
-    linear, InfeasibleError("limits_contradict") where no portfolio keeps the shared limits, SolverError.
+    linear, InfeasibleError("limits_contradict") where no portfolio keeps the shared limits, SolverError; ValueError for arrays
+    that do not fit each other.
     """
     _check(standard, investors)
     unit = standard.unit
@@ -85,7 +87,7 @@ def _check(standard: Standard, investors: Investors) -> None:
     for name, shape in shapes.items():
         values = getattr(investors, name)
         if values.shape != shape:
-            raise DataError("field_not_a_number", field=name, value=values.shape)
+            raise ValueError(f"{name} has the shape {values.shape} where {shape} is wanted")
         if not np.isfinite(values).all():
             raise DataError("field_not_a_number", field=name, value=float(values[~np.isfinite(values)][0]))
     if (investors.theta < 0).any():

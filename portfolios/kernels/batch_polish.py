@@ -17,10 +17,9 @@ from portfolios.kernels.types import FloatArray
 
 SideArray = NDArray[np.int8]
 
-KKT_TOLERANCE = 1e-10
 _ROUNDING = 1e-13  # slopes and limits missed by less, relative to the problem's own size, count as met
 _STEP = 1e-15  # weights differ by rounding alone where they differ by less
-_SAME = 1e-12  # less variance than this, relative to the largest, is none
+_NO_VARIANCE = 1e-12  # less variance than this, relative to the largest, is none
 _ROW_GIVE = 1e-13  # keeps the equations solvable where a held row has no free fund: the row then pulls with all but endless force
 
 
@@ -132,7 +131,7 @@ def tied(problem: Quadratic, columns: Columns, found: Polished) -> NDArray[np.bo
     for members, part in _of_one_size(loose):
         kept = problem.rows[:, part].swapaxes(0, 1) * priced[members[:, 0], :, None]
         exchange = problem.cov[part[:, :, None], part[:, None, :]] / scale + kept.swapaxes(1, 2) @ kept
-        answer[members[:, 0]] = np.linalg.eigvalsh(exchange)[:, 0] <= _SAME
+        answer[members[:, 0]] = np.linalg.eigvalsh(exchange)[:, 0] <= _NO_VARIANCE
     return answer
 
 

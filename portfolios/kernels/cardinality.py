@@ -10,7 +10,7 @@ from portfolios.kernels.direct import is_direct
 from portfolios.kernels.errors import InfeasibleError, SolverError
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.standard import Standard, standardise
-from portfolios.kernels.support import Found, proven_support
+from portfolios.kernels.support import BestChoice, proven_support
 from portfolios.kernels.types import Binding, Moments, Solution
 
 PROVEN_WITHIN = 2e-10  # in the objective of the mandate
@@ -23,7 +23,8 @@ def solve_cardinality(moments: Moments, mandate: Mandate) -> Solution:
 
     A fund is held where its weight is not 0, and then is at least `min_weight_if_held` long or short. Nothing is better by
     more than the solution's `gap`, 2e-10 of the objective where all limits are linear, 1e-7 otherwise; its weights are the
-    exact optimum on its funds. Where exchanging one fund changes nothing, the alphabetically first is held.
+    exact optimum on its funds. Where all limits are linear and exchanging one fund changes nothing, the alphabetically first
+    is held; among choices that tie under a CVaR limit, a target volatility or a robust mean, the first found is.
 
     The price of `max_funds` is what one fund more would improve, found by solving again. That of `min_weight_if_held` is
     the derivative on the same funds: 0 where the limit only keeps funds out. Raises InfeasibleError("limits_contradict")
@@ -74,13 +75,13 @@ class _Task:
         mandate = replace(self.standard.mandate, max_funds=None, min_weight_if_held=None, hard=())
         return PROVEN_WITHIN if is_direct(mandate) else CURVED_WITHIN
 
-    def proven(self, choices: Choices, known: BoolArray | None = None) -> Found | None:
+    def proven(self, choices: Choices, known: BoolArray | None = None) -> BestChoice | None:
         if not self.is_quadratic:
             return proven_curved(self.standard, choices, self.tolerance, known)
         theta = 1.0 / (self.standard.mandate.risk_aversion or np.inf)
         return proven_support(self.standard.at(theta), choices, self.tolerance, known)
 
-    def price_of_a_fund(self, found: Found) -> float | None:
+    def price_of_a_fund(self, found: BestChoice) -> float | None:
         """How much one fund more improves the objective; None where that is not proven within the tree's size."""
         try:
             better = self.proven(replace(self.choices, most=self.choices.most + 1), found.options)

@@ -294,6 +294,12 @@ def denoised(sample: FloatArray, n_free: float) -> FloatArray:
     return cov
 
 
+def square_root(cov: FloatArray) -> FloatArray:
+    """Return R (n, n) with R'R = cov, which may be singular: |R w| keeps the digits that w'Sw loses where it is near zero."""
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+
+
 def nearest_psd(cov: FloatArray) -> tuple[FloatArray, bool]:
     """Return the covariance with negative eigenvalues cut to zero and its variances kept, and whether it needed it."""
     cov = (cov + cov.T) / 2.0

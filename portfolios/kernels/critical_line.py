@@ -16,7 +16,7 @@ _STILL = 1e-12  # a slack whose rate is below this does not move
 _NEUTRAL = 1e-11  # a slack within this of zero that does not move is decided by the tie-break
 _NO_RANK = 1e-12  # a singular value of a face's equations below this part of the largest counts as zero
 _DELICATE = 1e-6  # equations with a reciprocal condition below this are solved with residuals in long double
-_SAME = 1e-11  # events nearer to each other than this part of the parameter happen at once
+_AT_ONCE = 1e-11  # events nearer to each other than this part of the parameter happen at once
 _BREAK = 1e-7  # weights have no business leaping along a course of risk tolerance: where they do, the path is lost
 _TURNS = 20  # how often faces met at one parameter may come round before another way is tried
 _FAR = 1e8  # beyond this the gain weighs so much that variance is lost in its rounding: nearer means count as equal
@@ -163,7 +163,7 @@ def trace(
             raise SolverError("not_proven_optimal", at=t)
         if (end - t) * sign <= step or t + sign * step > _FAR:
             return Trace(corners, place, piece.weights)
-        if step > _SAME * max(abs(t), 1e-9):
+        if step > _AT_ONCE * max(abs(t), 1e-9):
             seen.clear()
             turns = 0
         if piece.jump is None:
@@ -350,8 +350,8 @@ def _next_event(shape: Shape, piece: _Piece, place: Place, now: tuple[float, Flo
     steps = np.full(len(value), np.inf)
     steps[falling] = np.maximum(value[falling], 0.0) / -rate[falling]
     event = int(np.argmin(steps))
-    if turns and steps[event] <= _SAME * max(abs(t), 1e-9):
-        event = _another(np.flatnonzero(steps <= _SAME * max(abs(t), 1e-9)), turns)
+    if turns and steps[event] <= _AT_ONCE * max(abs(t), 1e-9):
+        event = _another(np.flatnonzero(steps <= _AT_ONCE * max(abs(t), 1e-9)), turns)
     return float(steps[event]), event
 
 

@@ -12,7 +12,7 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.perspective import Perspective, Prices
 from portfolios.kernels.risk import NORMAL_CVAR_95
 from portfolios.kernels.standard import Standard
-from portfolios.kernels.support import MAX_NODES, Found, feasible_options, offer_rounded
+from portfolios.kernels.support import MAX_NODES, BestChoice, feasible_options, offer_rounded
 from portfolios.kernels.types import FloatArray, Moments, Solution
 
 _FLAT = 1e-9  # a price of variance below which the shadow is no quadratic programme
@@ -41,12 +41,13 @@ def cost_of(solution: Solution, mandate: Mandate) -> float:
     return solution.objective if mandate.kind in ("min_volatility", "target_return") else -solution.objective
 
 
-def proven_curved(standard: Standard, choices: Choices, tolerance: float, known: BoolArray | None = None) -> Found | None:
+def proven_curved(standard: Standard, choices: Choices, tolerance: float, known: BoolArray | None = None) -> BestChoice | None:
     """Return the options of the best portfolio over all choices of funds, or None where none is feasible.
 
     A node is bounded first by a quadratic programme that no feasible portfolio beats (the curved limits priced as at the
     optimum without choices, tangents in place of what is not quadratic), and where that is not enough by the mandate
-    itself on the node's box. Raises SolverError("not_proven_optimal", gap) after `MAX_NODES` nodes.
+    itself on the node's box. Of choices that tie within `tolerance` the first found is returned, which need not be the
+    alphabetical one. Raises SolverError("not_proven_optimal", gap) after `MAX_NODES` nodes.
     """
     start = choices.settled(choices.allowed)
     boxes = _Boxes(standard, choices)
@@ -67,7 +68,7 @@ def proven_curved(standard: Standard, choices: Choices, tolerance: float, known:
             return None
         search.offer(options)
     search.run(prices)
-    return None if search.best is None else Found(search.best.value, search.best.options)
+    return None if search.best is None else BestChoice(search.best.value, search.best.options)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,7 @@ def _shadow(standard: Standard, choices: Choices, first: Solution) -> _Shadow | 
         gain += each * (unit.gain - NORMAL_CVAR_95 / first.volatility * (unit.cov @ weights))
         constant -= each * mandate.cvar_limit
     if mandate.robust is not None:
-        order = [mandate.robust.funds.index(fund) for fund in mandate.funds]
-        spread = mandate.robust.mean_cov[np.ix_(order, order)] @ weights
+        spread = mandate.robust.sorted_cov @ weights
         length = float(np.sqrt(max(float(weights @ spread), 0.0)))
         gain -= mandate.robust.kappa * spread / length if length > 0.0 else 0.0
     share = (1.0 if charges else 0.0) / worth

@@ -18,7 +18,7 @@ _STEP_UP = 8.0
 _MAX_STEPS = 12  # to 7e10 times the scale of theta: what is still undecided there differs by less than rounding
 _MAX_ROOT = 200
 _NEARLY_NONE = 1e-9
-_SAME = 1e-12
+_SAME_RATE = 1e-12  # annual returns this near to each other are the same
 
 
 def is_direct(mandate: Mandate) -> bool:
@@ -226,9 +226,9 @@ def _ratio_of_cash(path: _Path, end: _Point, risk_free: float, gap: Gap) -> _Poi
     """
     first = path.at(_NEARLY_NONE * path.scale)
     piece, line = _piece(path.unit, first.optimum.face), line_on(path.unit, first.optimum.face)
-    if piece is None or line is None or piece[1][0] > risk_free + _SAME:
+    if piece is None or line is None or piece[1][0] > risk_free + _SAME_RATE:
         raise DataError("ratio_without_limit")
-    if piece[1][0] < risk_free - _SAME:
+    if piece[1][0] < risk_free - _SAME_RATE:
         return None
     room = _room(path)
     evenest = -float(line.start @ line.step) / (float(line.step @ line.step) or 1.0)

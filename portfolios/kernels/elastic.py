@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from portfolios.kernels.covariances import square_root
 from portfolios.kernels.errors import SolverError
 from portfolios.kernels.limits import LimitSet
 from portfolios.kernels.programme import Programme, add_row, open_solver, run, solve, solve_conic, with_fixed, with_largest, with_row
@@ -22,7 +23,7 @@ _NEARBY_ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class Found:
+class GiveWay:
     """The least total by which limits give way, by how much each (m,) and at what price >= 0 each (m,), and where: x (k,)."""
 
     total: float
@@ -32,7 +33,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Search:
+class SetSearch:
     """Which sets of limits to look among: those of at most `size` of `allowed` that hit every set of `hit` and hold none of `barred`.
 
     `taken` are in it, and one of `one_of`, where there are any. The amounts must add up to `most` at most. Sought is the least
@@ -69,10 +70,10 @@ class Elastic:
         self._at_most = np.concatenate([*(limit.at_most for limit in limits.limits), limits.at_most])
         self._n_exact = len(self._rows)
         self.has_whole = bool(limits.whole.any())
-        self._root = _root(limits.cov)
+        self._root = square_root(limits.cov)
         self._linear = open_solver(self._continuous((), ()))
 
-    def give_way(self, priced: Collection[int], free: Collection[int] = (), enough: float = np.inf) -> Found | None:
+    def give_way(self, priced: Collection[int], free: Collection[int] = (), enough: float = np.inf) -> GiveWay | None:
         """Let `priced` limits give way at 1 a unit and `free` ones at no price; None if that does not help.
 
         A total above `enough` is proven to be above it, but may be too low. Here whole numbers may be broken: what does not
@@ -89,7 +90,7 @@ class Elastic:
         duals = np.abs(np.array(self._linear.getSolution().row_dual)[: len(self._owner)])
         return self._found(cost, values, np.bincount(self._owner, duals, self._n).astype(np.float64))
 
-    def give_way_whole(self, priced: Collection[int], free: Collection[int] = ()) -> Found | None:
+    def give_way_whole(self, priced: Collection[int], free: Collection[int] = ()) -> GiveWay | None:
         """The same with whole numbers kept; it has no prices then."""
         if not self.has_whole:
             return self.give_way(priced, free)
@@ -97,7 +98,7 @@ class Elastic:
         values = self._solve(programme)
         return None if values is None else self._found(programme.cost[self._give], values, np.zeros(self._n))
 
-    def search(self, search: Search) -> tuple[frozenset[int], float] | None:
+    def search(self, search: SetSearch) -> tuple[frozenset[int], float] | None:
         """Return a best set of limits to let give way, and the sum of their amounts; None if there is none."""
         values = self._solve(self._choice(search))
         if values is None:
@@ -105,7 +106,7 @@ class Elastic:
         taken = frozenset(limit for limit, y in zip(search.allowed, values[self._give.stop :], strict=True) if y > 0.5)
         return taken, float(values[self._give].sum())
 
-    def even(self, priced: Sequence[int], found: Found) -> FloatArray:
+    def even(self, priced: Sequence[int], found: GiveWay) -> FloatArray:
         """Return amounts (m,) of the same total as found, split most evenly: the largest the least it can be, then the next.
 
         Where funds are counted, among portfolios that hold the same funds as the one found.
@@ -144,7 +145,7 @@ class Elastic:
     def _continuous(self, priced: Collection[int], free: Collection[int]) -> Programme:
         return replace(self._programme(priced, free), whole=np.zeros(self._n_x + self._n, bool))
 
-    def _choice(self, search: Search) -> Programme:
+    def _choice(self, search: SetSearch) -> Programme:
         """With a yes or no for each allowed limit: it gives way, by no more than all may together, only on a yes."""
         base = self._programme(search.allowed, ())
         n_before, n_choices = len(base.cost), len(search.allowed)
@@ -171,9 +172,9 @@ class Elastic:
             whole=np.concatenate([base.whole, np.ones(n_choices, bool)]),
         )
 
-    def _found(self, cost: FloatArray, values: FloatArray, prices: FloatArray) -> Found:
+    def _found(self, cost: FloatArray, values: FloatArray, prices: FloatArray) -> GiveWay:
         amounts = np.maximum(values[self._give], 0.0)
-        return Found(float(cost @ amounts), amounts, prices, values[: self._n_x])
+        return GiveWay(float(cost @ amounts), amounts, prices, values[: self._n_x])
 
     def _solve(self, programme: Programme) -> FloatArray | None:
         """Solve a programme on this mandate's columns, with the tangents it needs; None if it has no solution.
@@ -305,9 +306,3 @@ def fewest_hitting(sets: Sequence[frozenset[int]]) -> frozenset[int]:
     if values is None:
         raise SolverError("solver_failed", detail="hitting set")
     return frozenset(member for member, value in zip(members, values, strict=True) if value > 0.5)
-
-
-def _root(cov: FloatArray) -> FloatArray:
-    """R with R'R = cov: |R w| does not lose the digits that w'Sw loses where it is near zero."""
-    values, vectors = np.linalg.eigh(cov)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))).T

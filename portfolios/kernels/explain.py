@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from portfolios.kernels.elastic import TOLERANCE, Elastic, Found, Search, fewest_hitting
+from portfolios.kernels.elastic import TOLERANCE, Elastic, GiveWay, SetSearch, fewest_hitting
 from portfolios.kernels.errors import SolverError
 from portfolios.kernels.limits import limits_of, relaxed
 from portfolios.kernels.mandate import Mandate
@@ -57,7 +57,7 @@ class _Choice:
     """A set of limits and the amounts by which these alone must give way; sets compare by their sorted names' places."""
 
     members: frozenset[int]
-    found: Found
+    found: GiveWay
 
     @property
     def total(self) -> float:
@@ -114,7 +114,7 @@ def _least(elastic: Elastic, chosen: frozenset[int], hit: frozenset[int], cores:
     best = _alone(elastic, hit)
     if best is None:
         raise SolverError("not_proven_optimal", n_funds=len(elastic.limits))
-    search = Search(allowed=tuple(sorted(chosen)), size=len(hit), hit=tuple(cores), most=best.total)
+    search = SetSearch(allowed=tuple(sorted(chosen)), size=len(hit), hit=tuple(cores), most=best.total)
     while (answer := elastic.search(search)) is not None:
         members, total = answer
         other = _alone(elastic, members)
@@ -126,7 +126,7 @@ def _least(elastic: Elastic, chosen: frozenset[int], hit: frozenset[int], cores:
     return _first_named(elastic, best, replace(search, most=best.total, by_name=True))
 
 
-def _first_named(elastic: Elastic, best: _Choice, search: Search) -> _Choice:
+def _first_named(elastic: Elastic, best: _Choice, search: SetSearch) -> _Choice:
     """Of the sets with the least sum, the one whose sorted names come first, place by place."""
     for place in range(search.size):
         while True:

@@ -34,6 +34,12 @@ class Robust:
     funds: tuple[str, ...]
     mean_cov: FloatArray
 
+    @property
+    def sorted_cov(self) -> FloatArray:
+        """`mean_cov` in the order of sorted fund codes, as a mandate's own funds are."""
+        order = sorted(range(len(self.funds)), key=self.funds.__getitem__)
+        return self.mean_cov[np.ix_(order, order)]
+
 
 @dataclass(frozen=True)
 class Mandate:

@@ -15,9 +15,9 @@ import numpy as np
 
 from portfolios.kernels.active_set import Optimum, face_of, from_weights
 from portfolios.kernels.conic import Conic, Sharp, sharpened
+from portfolios.kernels.covariances import square_root
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
-from portfolios.kernels.mandate import Kind, Mandate, Robust
-from portfolios.kernels.moments import pick
+from portfolios.kernels.mandate import Kind, Mandate
 from portfolios.kernels.prices import BINDS, is_corner
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
 from portfolios.kernels.solution import linear_bindings, objective_of, solution_of
@@ -36,7 +36,7 @@ _LOCK = Lock()  # a compiled problem holds its parameters: one thread at a time
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProgrammeShape:
     """What makes two mandates the same compiled programme."""
 
     kind: Kind
@@ -49,7 +49,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Found:
+class Answer:
     """A compiled programme's answer: weights (n,), multipliers >= 0 of its named limits, and how near the solver says it is."""
 
     weights: FloatArray
@@ -131,10 +131,10 @@ def _theta_of_ratio(standard: Standard, weights: FloatArray) -> float:
     return volatility**2 / excess
 
 
-def _shape(standard: Standard) -> Shape:
+def _shape(standard: Standard) -> ProgrammeShape:
     mandate, unit = standard.mandate, standard.unit
     n_rows = int(np.isfinite(unit.row_low[1:]).sum() + np.isfinite(unit.row_high[1:]).sum())
-    return Shape(
+    return ProgrammeShape(
         mandate.kind,
         len(mandate.funds),
         n_rows,
@@ -145,18 +145,12 @@ def _shape(standard: Standard) -> Shape:
     )
 
 
-def _root(cov: FloatArray) -> FloatArray:
-    """R with R'R = cov, for a covariance that may be singular."""
-    values, vectors = np.linalg.eigh(cov)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T)
-
-
 def _values(standard: Standard, problem: Quadratic, scale: float) -> dict[str, Any]:
     """The parameters of a compiled programme; rows as G w <= h, for cvxpy takes no infinite bound."""
     mandate = standard.mandate
     has_low, has_high = np.isfinite(problem.row_low[1:]), np.isfinite(problem.row_high[1:])
     values: dict[str, Any] = {
-        "root": _root(problem.cov) * np.sqrt(scale if mandate.kind not in ("target_volatility", "max_sharpe") else 1.0),
+        "root": square_root(problem.cov) * np.sqrt(scale if mandate.kind not in ("target_volatility", "max_sharpe") else 1.0),
         "gain": problem.gain * scale,
         "low": problem.low,
         "high": problem.high,
@@ -170,29 +164,23 @@ def _values(standard: Standard, problem: Quadratic, scale: float) -> dict[str, A
     if mandate.kind == "max_sharpe":
         values |= {"gain": problem.gain - float(mandate.risk_free or 0.0), "buy": problem.buy, "sell": problem.sell}
     if mandate.cvar_limit is not None:
-        values |= {"risk_root": NORMAL_CVAR_95 * _root(problem.cov), "mean": standard.moments.mean, "cvar_limit": mandate.cvar_limit}
+        values |= {"risk_root": NORMAL_CVAR_95 * square_root(problem.cov), "mean": standard.moments.mean, "cvar_limit": mandate.cvar_limit}
     if mandate.target_volatility is not None:
         values["target_volatility"] = mandate.target_volatility
     if mandate.robust is not None:
         theta = 1.0 / mandate.risk_aversion if mandate.risk_aversion is not None else 1.0
-        values["robust_root"] = mandate.robust.kappa * theta * scale * _root(_mean_cov(mandate.robust))
+        values["robust_root"] = mandate.robust.kappa * theta * scale * square_root(mandate.robust.sorted_cov)
     return values
-
-
-def _mean_cov(robust: Robust) -> FloatArray:
-    """The uncertainty of the mean in the order of sorted fund codes, as all arrays here are."""
-    funds = tuple(sorted(robust.funds))
-    return pick(Moments(robust.funds, np.zeros(len(funds)), robust.mean_cov), funds).cov
 
 
 def _shortfall(mandate: Mandate, weights: FloatArray) -> float:
     """By how much the mean may fall short at the worst: 0 for a mandate that is not robust."""
     if mandate.robust is None:
         return 0.0
-    return mandate.robust.kappa * float(np.sqrt(max(float(weights @ _mean_cov(mandate.robust) @ weights), 0.0)))
+    return mandate.robust.kappa * float(np.sqrt(max(float(weights @ mandate.robust.sorted_cov @ weights), 0.0)))
 
 
-def _solve(shape: Shape, values: dict[str, Any]) -> Found:
+def _solve(shape: ProgrammeShape, values: dict[str, Any]) -> Answer:
     try:
         import cvxpy as cp
     except ImportError as error:
@@ -224,12 +212,12 @@ def _solve(shape: Shape, values: dict[str, Any]) -> Found:
             weights = weights / float(compiled["size"].value)
         prices = {name: np.maximum(np.atleast_1d(limit.dual_value), 0.0) for name, limit in compiled["limits"].items()}
         prices["sum"] = np.abs(np.atleast_1d(compiled["sum"].dual_value))
-        return Found(weights, prices, tolerance, is_exact=status == cp.OPTIMAL)
+        return Answer(weights, prices, tolerance, is_exact=status == cp.OPTIMAL)
 
 
-def _raise_why_no_sharpe(shape: Shape, values: dict[str, Any]) -> None:
+def _raise_why_no_sharpe(shape: ProgrammeShape, values: dict[str, Any]) -> None:
     """Tell limits that contradict each other from limits under which nothing beats the risk-free rate."""
-    plain = Shape("min_volatility", shape.n_funds, shape.n_rows, costs=False, turnover=shape.turnover, cvar=False, robust=False)
+    plain = ProgrammeShape("min_volatility", shape.n_funds, shape.n_rows, costs=False, turnover=shape.turnover, cvar=False, robust=False)
     compiled = _compiled(plain)
     for name, parameter in compiled["parameters"].items():
         parameter.value = values[name]
@@ -241,7 +229,7 @@ def _raise_why_no_sharpe(shape: Shape, values: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _compiled(shape: Shape) -> dict[str, Any]:
+def _compiled(shape: ProgrammeShape) -> dict[str, Any]:
     """The programme of one shape: rebuilding costs twenty solves. Under max_sharpe all is homogeneous in `size`."""
     import cvxpy as cp
 
@@ -296,7 +284,7 @@ def _compiled(shape: Shape) -> dict[str, Any]:
     }
 
 
-def _conic_solution(standard: Standard, found: Found, theta: float, scale: float) -> Solution:
+def _conic_solution(standard: Standard, found: Answer, theta: float, scale: float) -> Solution:
     """The sharpened answer where Newton's method proves one, else the interior point's own."""
     mandate = standard.mandate
     # What one unit of the standard objective is worth: a programme was solved that is `scale` times that.
@@ -354,10 +342,10 @@ def _holds(standard: Standard, name: str, weights: FloatArray) -> bool:
     return limit is not None and at >= limit - BINDS
 
 
-def _sharpened(standard: Standard, found: Found, theta: float, scale: float) -> Sharp | None:
+def _sharpened(standard: Standard, found: Answer, theta: float, scale: float) -> Sharp | None:
     mandate = standard.mandate
     problem = standard.at(theta)
-    shortfall = None if mandate.robust is None else (theta * mandate.robust.kappa) ** 2 * _mean_cov(mandate.robust)
+    shortfall = None if mandate.robust is None else (theta * mandate.robust.kappa) ** 2 * mandate.robust.sorted_cov
     conic = Conic(
         problem,
         standard.moments.mean,
@@ -377,7 +365,7 @@ def _sharpened(standard: Standard, found: Found, theta: float, scale: float) -> 
     return None
 
 
-def _conic_binding(standard: Standard, found: Found, weights: FloatArray, unit: float) -> tuple[Binding, ...]:
+def _conic_binding(standard: Standard, found: Answer, weights: FloatArray, unit: float) -> tuple[Binding, ...]:
     """Limits held with equality within `_BINDS`, at the solver's multipliers; limits of one name are one limit."""
     problem = standard.unit
     prices: dict[str, float] = {}

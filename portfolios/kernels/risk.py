@@ -11,6 +11,10 @@ from portfolios.kernels.types import FloatArray, IntArray, Moments
 
 # Expected shortfall at 95 % of a standard normal: phi(1.644854) / 0.05.
 NORMAL_CVAR_95 = 2.062713
+# A path is drawn in whole weeks; moments are annualised by the exact 365.25 / 7 (`kernels.returns`), a third of a percent more.
+WEEKS_A_YEAR = 52
+MEAN_BLOCK_WEEKS = 8.0
+MIN_RECORD_WEEKS = 104
 
 
 def normal_cvar(expected_return: float, volatility: float) -> float:
@@ -32,11 +36,6 @@ def figures(moments: Moments, weights: FloatArray) -> tuple[float, float, float]
 def grade_of_volatility(volatility: float, bands: Mapping[int, float]) -> int:
     """Return the lowest grade whose band lies above an annual volatility; an unknown one (NaN) gets the highest grade."""
     return next((grade for grade in sorted(bands) if volatility < bands[grade]), max(bands))
-
-
-WEEKS_A_YEAR = 52
-MEAN_BLOCK_WEEKS = 8.0
-MIN_RECORD_WEEKS = 104
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import pick
 from portfolios.kernels.types import FloatArray, Moments
 
-_SAME = 1e-12
+_ON_BOUND = 1e-12  # a holding this near to a bound lies on it
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def _current(mandate: Mandate, low: FloatArray, high: FloatArray) -> FloatArray:
     if not mandate.current:
         return np.zeros(len(low))
     current = np.array([mandate.current.get(fund, 0.0) for fund in mandate.funds])
-    current = np.where(np.abs(current - low) <= _SAME, low, current)
-    return np.where(np.abs(current - high) <= _SAME, high, current)
+    current = np.where(np.abs(current - low) <= _ON_BOUND, low, current)
+    return np.where(np.abs(current - high) <= _ON_BOUND, high, current)
 
 
 def _rows(moments: Moments, mandate: Mandate) -> tuple[FloatArray, FloatArray, FloatArray, tuple[str, ...]]:

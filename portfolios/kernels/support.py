@@ -18,7 +18,7 @@ _SHRINKS = 0.8  # a problem is set up again once this share of its funds, or les
 
 
 @dataclass(frozen=True)
-class Found:
+class BestChoice:
     """The proven optimum: its value, and the option taken of every fund (3, n)."""
 
     value: float
@@ -35,7 +35,7 @@ class _Part:
     offset: float = 0.0
 
 
-def proven_support(problem: Quadratic, choices: Choices, tolerance: float, known: BoolArray | None = None) -> Found | None:
+def proven_support(problem: Quadratic, choices: Choices, tolerance: float, known: BoolArray | None = None) -> BestChoice | None:
     """Return the options of the least value of a quadratic programme over all choices of funds, or None where none is feasible.
 
     `known` are options known to be good. Funds that cannot be part of anything better than the best portfolio seen are
@@ -71,12 +71,12 @@ def proven_support(problem: Quadratic, choices: Choices, tolerance: float, known
             options = np.zeros((3, len(problem.gain)), bool)
             options[NONE] = True
             options[:, part.at] = search.best.options
-            best = Found(search.best.value + part.offset, options)
+            best = BestChoice(search.best.value + part.offset, options)
         part = smaller
     return best if best is None else _alphabetical(problem, choices, best)
 
 
-def _alphabetical(problem: Quadratic, choices: Choices, found: Found) -> Found:
+def _alphabetical(problem: Quadratic, choices: Choices, found: BestChoice) -> BestChoice:
     """Exchange a held fund for one of an earlier place while that changes nothing but rounding."""
     nodes = Perspective(problem, choices)
     enough = found.value + _TIED * nodes.scale

@@ -344,17 +344,21 @@ def test_equations_singular_to_the_last_bit_are_solved_by_least_norm():
     [
         ("theta", [0.1, np.nan], "field_not_a_number"),
         ("theta", [0.1, -0.1], "field_negative"),
-        ("theta", [0.1], "field_not_a_number"),
         ("horizon_years", [3.0, 0.0], "horizon_not_positive"),
         ("horizon_years", [3.0, np.inf], "field_not_a_number"),
         ("current", [[0.5, 0.5, np.nan, 0, 0, 0], [0] * 6], "field_not_a_number"),
-        ("current", [[0.5, 0.5], [0.5, 0.5]], "field_not_a_number"),
     ],
 )
 def test_wrong_investors_are_refused_by_field(field, values, code):
     with pytest.raises(DataError) as refused:
         solve_batch(laid_out(stocks(6, 16)), replace(some_investors(6, 2, 16), **{field: np.array(values, float)}))
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(("field", "values"), [("theta", [0.1]), ("current", [[0.5, 0.5], [0.5, 0.5]]), ("horizon_years", [[3.0], [3.0]])])
+def test_arrays_that_do_not_fit_each_other_are_refused_by_field(field, values):
+    with pytest.raises(ValueError, match=field):
+        solve_batch(laid_out(stocks(6, 16)), replace(some_investors(6, 2, 16), **{field: np.array(values)}))
 
 
 def test_a_limit_that_is_not_linear_is_refused_by_name():

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Group, Mandate, Robust
-from portfolios.kernels.optimise import Found, optimise
+from portfolios.kernels.optimise import Answer, optimise
 from portfolios.kernels.risk import figures, grade_of_volatility
 from portfolios.kernels.types import Moments
 
@@ -191,7 +191,7 @@ def test_a_solver_that_is_far_off_costs_time_and_changes_nothing(market, start):
     true = optimise(moments, mandate)
     wrong = np.random.default_rng(start).dirichlet(np.ones(n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("portfolios.kernels.optimise._solve", lambda shape, values: Found(wrong, {}, 1e-10, is_exact=False))
+        patch.setattr("portfolios.kernels.optimise._solve", lambda shape, values: Answer(wrong, {}, 1e-10, is_exact=False))
         assert np.abs(optimise(moments, mandate).weights - true.weights).max() <= 1e-9
 
 
