@@ -263,7 +263,7 @@ def test_wrong_views_are_refused_in_one_sentence(prices, tmp_path, text, sentenc
         ("funds: {GOLD: {class: bond}}", "Fund GOLD is not in the price file."),
         ("funds: {BOND: {class: bonds}}", "Fund BOND: there is no asset class “bonds”; there are bond, commodity"),
         ("funds: {BOND: {class: bond}, BOND: {class: gold}}", "the key “BOND” stands twice"),
-        ("reference_mix: {bonds: 1.0}", "The reference mix names the class “bonds”"),
+        ("reference_mix: {bonds: 1.0}", "There is no class “bonds” for the reference mix"),
         ("reference_mix: {bond: 0.7}", "The weights of reference_mix add up to 0.7, not to 1."),
         ("reference_mix: {gold: 1.0}", "None of the classes of the reference mix (gold) has a fund."),
         ("risk_aversion: 0", "a.yaml: risk_aversion is wrong"),
