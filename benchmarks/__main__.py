@@ -39,12 +39,12 @@ def main() -> int:
     django.setup()
     from benchmarks.engine.sections import engine
     from benchmarks.foundation import CLAIMS
-    from benchmarks.readvice import review_of_everyone
     from benchmarks.out_of_sample import CLAIMS as OUT_OF_SAMPLE
     from benchmarks.proofs import CLAIMS as PROOFS
+    from benchmarks.readvice import review_of_everyone
 
     rows = []
-    for claim in (*CLAIMS, *PROOFS, *OUT_OF_SAMPLE, engine):
+    for claim in (*CLAIMS, *PROOFS, *OUT_OF_SAMPLE, engine, review_of_everyone):
         for row in claim(quick):
             rows.append(row)
             sys.stdout.write(row.line() + "\n")
