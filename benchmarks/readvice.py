@@ -40,8 +40,9 @@ def review_of_everyone(quick: bool, world: Path | None = None) -> Iterator[Row]:
     share = said["kernel"] / said["worked"]
     parts = ", ".join(f"{part} {said[part] / said['worked']:.0%}" for part in ("read", "prepare", "write"))
     yield Row(f"{name}: wall", f"{said['wall']:.1f} s", f"{said['goals'] / said['wall']:,.0f} goals/s")
-    verdict = "ok" if share > KERNEL_SHARE or quick else "short"
-    yield Row(f"  share of its time in the kernel ({parts})", f"{share:.0%}", bound="> 50 %", verdict=verdict)
+    # An aim, not a bar: the quicker the kernel, the smaller its share.
+    verdict = "ok" if share > KERNEL_SHARE or quick else "below the aim"
+    yield Row(f"  share of its time in the kernel ({parts})", f"{share:.0%}", bound="aim > 50 %", verdict=verdict)
     yield Row("  peak memory of the worker", f"{said['peak_mib']:.0f} MiB")
     killed = f"killed -9 at {said['killed_at']:.0%}, lease {LEASE_SECONDS} s"
     yield Row(f"  {killed}: all goals once, same answers", f"{said['wall_killed']:.1f} s", f"whole {said['wall']:.1f} s")
