@@ -97,10 +97,11 @@ def _renamed(standard: Standard, options: BoolArray, solution: Solution) -> tupl
     raised = _names(standard, options[LONG] & (unit.low < least), options[SHORT] & (unit.high > -least))
     at_least = raised if least > 0.0 else set()
     kept = [one for one in solution.binding if one.limit not in kept_out | at_least]
-    prices = [one.shadow_price or 0.0 for one in solution.binding if one.limit in at_least]
+    prices = [one.shadow_price for one in solution.binding if one.limit in at_least]
     if prices:
-        kept.append(Binding("min_weight_if_held", sum(prices)))
-    is_blocked = any(one.limit in kept_out and (one.shadow_price or 0.0) > _KEPT_OUT for one in solution.binding)
+        known = [price for price in prices if price is not None]
+        kept.append(Binding("min_weight_if_held", sum(known) if len(known) == len(prices) else None))
+    is_blocked = any(one.limit in kept_out and (one.shadow_price is None or one.shadow_price > _KEPT_OUT) for one in solution.binding)
     return tuple(kept), is_blocked
 
 

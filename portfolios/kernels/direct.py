@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from portfolios.kernels.active_set import Face, Optimum, is_last, line_on, linear_gain
-from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.polynomials import cvar_roots, real_roots
 from portfolios.kernels.quadratic import optimum_of, solver_name
 from portfolios.kernels.risk import NORMAL_CVAR_95
 from portfolios.kernels.solution import solution_of
@@ -18,6 +19,7 @@ _STEP_UP = 8.0
 _MAX_STEPS = 12  # to 7e10 times the scale of theta: what is still undecided there differs by less than rounding
 _MAX_ROOT = 200
 _NEARLY_NONE = 1e-9
+_NOTHING = 1e-20  # of the scale of theta: the root is at 0, which halving never reaches
 _SAME_RATE = 1e-12  # annual returns this near to each other are the same
 
 
@@ -122,15 +124,17 @@ def _root(path: _Path, low: _Point, high: _Point, gap: Gap, on_piece: OnPiece) -
     """Where on the path a gap that is at most 0 at `low` and above 0 at `high` turns: exact on its piece.
 
     Each step tries the root on the piece at hand, which is the answer once that piece holds it; halving is the way out
-    where it lies outside the bracket. Returns a point where the gap is at most rounding.
+    where it lies outside the bracket. Returns a point where the gap is at most rounding. Raises
+    SolverError("not_proven_optimal") where the bracket has not closed in so many steps.
     """
     below, above, last = low, high, high
     for count in range(_MAX_ROOT):
         piece = _piece(path.unit, last.optimum.face)
         tried = [theta for theta in on_piece(*piece) if below.theta < theta < above.theta] if piece is not None else []
         middle = 0.5 * (below.theta + above.theta) if below.theta == 0.0 or count % 2 else float(np.sqrt(below.theta * above.theta))
+        # Every eighth step halves all the same: roots of far pieces may creep towards the answer from one side only.
         theta = tried[0] if tried and count % 8 != 7 else middle
-        if not below.theta < theta < above.theta:
+        if not below.theta < theta < above.theta or above.theta <= _NOTHING * path.scale:
             break
         last = path.at(theta)
         if gap(last) <= 0.0:
@@ -139,6 +143,8 @@ def _root(path: _Path, low: _Point, high: _Point, gap: Gap, on_piece: OnPiece) -
             above = last
         if tried and theta == tried[0] and _holds(path, last, theta, on_piece):
             return last
+    else:
+        raise SolverError("not_proven_optimal", theta=above.theta)
     return below if below.theta > 0.0 or gap(below) < 0.0 else above
 
 
@@ -149,7 +155,10 @@ def _holds(path: _Path, point: _Point, theta: float, on_piece: OnPiece) -> bool:
 
 
 def _upward(path: _Path, reached: Callable[[_Point], bool]) -> tuple[_Point, bool]:
-    """The first of ever larger thetas at which something is reached; or the end of the path, and False."""
+    """The first of ever larger thetas at which something is reached; or the end of the path, and False.
+
+    Beyond `_MAX_STEPS` steps the last point counts as the end: risk weighs nothing there that rounding would leave.
+    """
     theta = path.scale
     for _ in range(_MAX_STEPS):
         point = path.at(theta)
@@ -160,18 +169,6 @@ def _upward(path: _Path, reached: Callable[[_Point], bool]) -> tuple[_Point, boo
             break
         theta *= _STEP_UP
     return point, False
-
-
-def _positive_roots(constant: float, linear: float, square: float) -> list[float]:
-    """The real roots above 0 of constant + linear x + square x^2."""
-    if square == 0.0:
-        return [-constant / linear] if linear != 0.0 and -constant / linear > 0.0 else []
-    inside = linear * linear - 4.0 * constant * square
-    if inside < 0.0:
-        return []
-    half = -0.5 * (linear + np.copysign(np.sqrt(inside), linear))
-    roots = [half / square, constant / half if half != 0.0 else 0.0]
-    return sorted(float(root) for root in roots if root > 0.0)
 
 
 def _within_volatility(path: _Path, limit: float) -> _Point:
@@ -185,13 +182,15 @@ def _within_volatility(path: _Path, limit: float) -> _Point:
         return end
     if least.variance >= limit**2 - room:
         # Of all portfolios of least variance the path at 0 has the most even one; the best of them is its limit from above.
-        return path.at(_NEARLY_NONE * path.scale)
+        best = path.at(_NEARLY_NONE * path.scale)
+        # Where risk is left, that is the optimum of no finite risk aversion, and the price of its limits has no bound.
+        return best if least.variance <= room else replace(best, theta=0.0)
     return _root(
         path,
         least,
         end,
         lambda point: point.variance - limit**2,
-        lambda variance, _: _positive_roots(variance[0] - limit**2, variance[1], variance[2]),
+        lambda variance, _: real_roots(variance - [limit**2, 0.0, 0.0]),
     )
 
 
@@ -215,7 +214,7 @@ def _highest_ratio(path: _Path, risk_free: float) -> _Point:
 
 
 def _tangent(variance: FloatArray, net: FloatArray, risk_free: float) -> list[float]:
-    return _positive_roots(-variance[0], net[0] - risk_free - variance[1], net[1] - variance[2])
+    return real_roots(np.array([-variance[0], net[0] - risk_free - variance[1], net[1] - variance[2]]))
 
 
 def _ratio_of_cash(path: _Path, end: _Point, risk_free: float, gap: Gap) -> _Point | None:
@@ -249,9 +248,7 @@ def _cvar_gap(limit: float) -> tuple[Gap, OnPiece]:
         return NORMAL_CVAR_95 * float(np.sqrt(point.variance)) - point.net - limit
 
     def on_piece(variance: FloatArray, net: FloatArray) -> list[float]:
-        square = NORMAL_CVAR_95**2 * variance - np.array([(limit + net[0]) ** 2, 2.0 * (limit + net[0]) * net[1], net[1] ** 2])
-        roots = _positive_roots(*map(float, square))
-        return [theta for theta in roots if limit + net[0] + net[1] * theta >= 0.0]
+        return [theta for theta in cvar_roots(variance, net, limit) if limit + net[0] + net[1] * theta >= 0.0]
 
     return gap, on_piece
 
@@ -278,7 +275,7 @@ def _least_cvar(path: _Path, found: _Point, *, may_rise: bool) -> _Point:
         return NORMAL_CVAR_95 * point.theta - float(np.sqrt(point.variance))
 
     def on_piece(variance: FloatArray, _: FloatArray) -> list[float]:
-        return _positive_roots(-variance[0], -variance[1], NORMAL_CVAR_95**2 - variance[2])
+        return real_roots(np.array([0.0, 0.0, NORMAL_CVAR_95**2]) - variance)
 
     if gap(found) > 0.0:
         return _root(path, path.at(0.0), found, gap, on_piece)

@@ -8,6 +8,7 @@ import numpy as np
 from portfolios.kernels.critical_line import Course, Place, Shape, settled, start, trace, within
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.polynomials import cvar_roots, real_roots
 from portfolios.kernels.risk import NORMAL_CVAR_95
 from portfolios.kernels.standard import Standard, standardise
 from portfolios.kernels.types import FloatArray, Moments
@@ -49,7 +50,8 @@ class Frontier:
 
     Weights (k, n) in the order of `codes` are linear in `thetas` = 1/gamma, which fall to 0. Above the first theta nothing
     changes any more. `expected_returns` are before costs, `net_returns` after costs a year. `ridge` is the variance that had
-    to be added to every fund to tell nearly equal ones apart: 0 for all but covariances on the brink of being singular.
+    to be added to every fund to tell nearly equal ones apart. It is 0 for all but covariances on the brink of being singular;
+    where it is not, the weights are the optimum with that variance added, and every figure is theirs without it.
     """
 
     codes: tuple[str, ...]
@@ -98,46 +100,6 @@ class Frontier:
         thetas = [self._theta_of_net(float(net)) for net in wanted[1:-1]]
         return [self.point(theta) for theta in [float(self.thetas[0]), *thetas, 0.0][:n]]
 
-    def theta_at_volatility(self, volatility: float) -> float | None:
-        """Return the largest theta whose volatility is at most this, at most the first of `thetas`; None where none is."""
-        if volatility >= self.volatilities[0]:
-            return float(self.thetas[0])
-        if volatility < self.volatilities[-1]:
-            return None
-        p = self._pieces
-        i = int(np.flatnonzero(self.volatilities[::-1][:-1] <= volatility)[-1])
-        roots = _roots(p.variance[i] - [volatility**2, 0.0, 0.0])
-        inside = [u for u in roots if 0.0 <= u <= p.high[i] - p.low[i]]
-        return float(p.low[i] + max(inside, default=0.0))
-
-    def theta_at_return(self, expected_return: float) -> float | None:
-        """Return the smallest theta whose expected return before costs reaches this; None where none does."""
-        if self.expected_returns[-1] >= expected_return:
-            return 0.0
-        p = self._pieces
-        for i, above in enumerate(self.expected_returns[::-1][1:]):
-            if above >= expected_return:
-                return float(min(p.low[i] + (expected_return - p.mean[i, 0]) / p.mean[i, 1], p.high[i]))
-        return None
-
-    def theta_of_max_sharpe(self, risk_free: float) -> float | None:
-        """Return the theta of the highest (return after costs - risk_free)/volatility; None where no excess is positive.
-
-        The ratio rises with theta as long as variance > theta (return after costs - risk_free), and falls from there on.
-        """
-        if self.net_returns[0] <= risk_free:
-            return None
-        p = self._pieces
-        for i in range(len(p.low)):
-            excess = np.array([p.net[i, 0] - risk_free, p.net[i, 1]])
-            gap = p.variance[i] - [p.low[i] * excess[0], excess[0] + p.low[i] * excess[1], excess[1]]
-            if gap[0] <= 0.0:
-                return float(p.low[i])
-            inside = [u for u in _roots(gap) if 0.0 <= u <= p.high[i] - p.low[i]]
-            if inside:
-                return float(p.low[i] + min(inside))
-        return float(self.thetas[0])
-
     def theta_at_cvar(self, limit: float, low: float = 0.0, high: float = np.inf) -> float | None:
         """Return the largest theta in [low, high] whose normal CVaR (2.062713 volatility - mean) is at most `limit`, or None."""
         if self._cvar(high) <= limit:
@@ -145,7 +107,7 @@ class Frontier:
         p = self._pieces
         for i in np.flatnonzero((p.low < high) & (p.high > low))[::-1]:
             least, most = max(low, p.low[i]) - p.low[i], min(high, p.high[i]) - p.low[i]
-            for u in sorted([most, *_cvar_roots(p, i, limit), least], reverse=True):
+            for u in sorted([most, *cvar_roots(p.variance[i], p.mean[i], limit), least], reverse=True):
                 if least <= u <= most and self._cvar(float(p.low[i] + u)) <= limit + 1e-15:
                     return float(p.low[i] + u)
         return low if self._cvar(low) <= limit else None
@@ -160,7 +122,7 @@ class Frontier:
             slope = p.mean[i, 1]
             # 2.062713 sqrt(c + b u + a u^2) falls as fast as the mean does where its derivative equals the slope of the mean.
             steep = [square * b**2 - 4 * slope**2 * c, 4 * square * a * b - 4 * slope**2 * b, 4 * square * a**2 - 4 * slope**2 * a]
-            tried += [float(p.low[i] + u) for u in _roots(np.array(steep)) if low <= p.low[i] + u <= min(high, p.high[i])]
+            tried += [float(p.low[i] + u) for u in real_roots(np.array(steep)) if low <= p.low[i] + u <= min(high, p.high[i])]
         return min(self._cvar(theta) for theta in tried)
 
     def _cvar(self, theta: float) -> float:
@@ -298,22 +260,3 @@ def _turning(thetas: list[float], weights: list[FloatArray]) -> tuple[FloatArray
             kept.pop()
         kept.append(i)
     return np.array([thetas[i] for i in kept]), np.array([weights[i] for i in kept])
-
-
-def _roots(polynomial: FloatArray) -> list[float]:
-    """The real roots of c + b u + a u^2, without the loss of digits of the schoolbook formula."""
-    c, b, a = (float(x) for x in polynomial)
-    if a == 0.0:
-        return [-c / b] if b != 0.0 else []
-    under = b * b - 4.0 * a * c
-    if under < 0.0:
-        return []
-    q = -(b + np.copysign(np.sqrt(under), b)) / 2.0
-    return [q / a, c / q] if q != 0.0 else [0.0]
-
-
-def _cvar_roots(p: _Pieces, i: int, limit: float) -> list[float]:
-    """Where 2.062713^2 variance = (limit + mean)^2 on a piece: there the CVaR equals the limit, or minus its mirror image."""
-    room = np.array([limit + p.mean[i, 0], p.mean[i, 1]])
-    square = np.array([room[0] ** 2, 2.0 * room[0] * room[1], room[1] ** 2])
-    return _roots(NORMAL_CVAR_95**2 * p.variance[i] - square)

@@ -16,7 +16,8 @@ def solution_of(standard: Standard, optimum: Optimum, theta: float, solver: str)
     """Return the solution that an optimum of `standard.at(theta)` is to the mandate, with every limit that binds.
 
     `theta` is the risk tolerance on the efficient path where the mandate's own objective has its optimum: 1/risk_aversion
-    for utility, 0 for the least variance, and wherever the root of max_sharpe, target_volatility or cvar_limit lies. A
+    for utility, 0 for the least variance, and wherever the root of max_sharpe, target_volatility or cvar_limit lies; 0 for
+    a target volatility that leaves nothing but the least variance, where no price has a bound. A
     shadow price is the derivative of the printed objective: the optimum's prices times what one unit of
     1/2 w'Sw - theta (mean'w - costs a year) is worth in it.
     """
@@ -69,27 +70,29 @@ def _cvar_price(standard: Standard, theta: float, volatility: float) -> float | 
     mandate = standard.mandate
     if mandate.kind == "utility":
         own = 1.0 - theta * float(mandate.risk_aversion or 0.0)
-        gains, steepness = (own if abs(own) > 1e-12 else 0.0), theta * NORMAL_CVAR_95 / volatility - 1.0
+        gains = own if abs(own) > 1e-12 else 0.0
     elif mandate.kind == "target_volatility":
-        binds = volatility < float(mandate.target_volatility or 0.0) - BINDS
-        gains, steepness = float(binds), theta * NORMAL_CVAR_95 / volatility - 1.0
+        gains = float(volatility < float(mandate.target_volatility or 0.0) - BINDS)
     else:
-        gains, steepness = 2.0 * theta, 1.0 - theta * NORMAL_CVAR_95 / volatility
+        gains = -2.0 * theta
     if gains == 0.0:
         return 0.0
+    if volatility == 0.0:
+        return None
+    steepness = theta * NORMAL_CVAR_95 / volatility - 1.0
     return gains / steepness if abs(steepness) > 1e-9 else None
 
 
 def _worth(standard: Standard, theta: float, volatility: float, cvar_price: float | None) -> float | None:
-    """What one unit of the path's own objective is worth in the printed one."""
+    """What one unit of the path's own objective is worth in the printed one; None where that has no bound."""
     kind = standard.mandate.kind
     if cvar_price:
         base = {"utility": float(standard.mandate.risk_aversion or 0.0), "target_volatility": 0.0}.get(kind, 2.0)
         return base + cvar_price * NORMAL_CVAR_95 / volatility
-    if cvar_price is None:
-        return None
-    if kind in ("min_volatility", "target_return"):
+    if kind in ("min_volatility", "target_return") and cvar_price is not None:
         return 2.0
+    if cvar_price is None or theta == 0.0:
+        return None
     return 1.0 / (theta * volatility) if kind == "max_sharpe" else 1.0 / theta
 
 

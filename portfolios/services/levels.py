@@ -13,6 +13,7 @@ import numpy as np
 from portfolios.jurisdictions import LevelRule, jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
 from portfolios.kernels.frontier import Frontier, exact_frontier
+from portfolios.kernels.gamma import gamma_on
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.risk import MIN_RECORD_WEEKS, Record, cvar_of_record
 from portfolios.kernels.solve import solve
@@ -23,7 +24,6 @@ from portfolios.selectors.risk import advice_market, data_date
 MONEY_MARKET = "money_market"
 RECORD_TOLERANCE = 1e-5  # of a year's loss: nearer to the limit than this is near enough
 RECORD_STEPS = 40
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,8 @@ def gamma_within_loss(market: AdviceMarket, path: Frontier, limit: float) -> tup
     Raises InfeasibleError("cvar_budget") or ("cvar_budget_of_record") where the largest risk aversion does not keep the limit.
     """
     advice = jurisdiction().advice
-    low, high = 1.0 / advice.gamma_max, 1.0 / advice.gamma_min
-    theta = path.theta_at_cvar(limit, low, high)
-    if theta is None:
-        raise InfeasibleError("cvar_budget", limit=limit, reached=path.least_cvar(low, high))
-    if theta < high:
-        theta = max(theta * (1.0 - ROUNDING), low)  # so that no last digit stands beyond the limit
-    theta, recorded = _agreed(market, path, limit, (low, theta))
+    gamma = gamma_on(path, limit, (advice.gamma_min, advice.gamma_max))
+    theta, recorded = _agreed(market, path, limit, (1.0 / advice.gamma_max, 1.0 / gamma))
     return min(max(1.0 / theta, advice.gamma_min), advice.gamma_max), recorded
 
 

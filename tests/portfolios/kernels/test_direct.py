@@ -185,6 +185,8 @@ def test_a_target_volatility_has_two_ends():
         solve_direct(moments, Mandate(SIX, target_volatility=least - 1e-6))
     tight = solve_direct(moments, Mandate(SIX, target_volatility=least))
     assert tight.volatility == pytest.approx(least, abs=1e-9)
+    assert tight.gamma is None
+    assert {limit.limit: limit.shadow_price for limit in tight.binding}["target_volatility"] is None
     loose = solve_direct(moments, Mandate(SIX, target_volatility=9.0, default_bounds=(0.0, 2.0)))
     assert loose.objective == pytest.approx(moments.mean.max(), abs=1e-12)
     assert "target_volatility" not in [limit.limit for limit in loose.binding]
@@ -192,10 +194,19 @@ def test_a_target_volatility_has_two_ends():
     assert prices["long_only"] == pytest.approx((moments.mean.max() - moments.mean).sum())
 
 
+@pytest.mark.parametrize("objective", [{"risk_aversion": 5.0}, {"objective": "min_volatility"}, {"target_volatility": 0.0}])
+def test_a_loss_limit_that_only_the_riskless_fund_keeps_leaves_nothing_else(objective):
+    moments = Moments(SIX[:3], np.array([0.02, 0.05, 0.08]), np.diag([0.0, 0.01, 0.04]))
+    found = solve_direct(moments, Mandate(SIX[:3], cvar_limit=-0.02, **objective))
+    assert found.weights == pytest.approx([1.0, 0.0, 0.0], abs=1e-12)
+
+
 def test_no_risk_at_all_still_takes_the_best_of_the_riskless():
     moments = Moments(SIX[:3], np.array([0.01, 0.02, 0.08]), np.diag([0.0, 0.0, 0.04]))
     found = solve_direct(moments, Mandate(SIX[:3], target_volatility=0.0))
     assert found.weights == pytest.approx([0.0, 1.0, 0.0], abs=1e-8)
+    price = {limit.limit: limit.shadow_price for limit in found.binding}["target_volatility"]
+    assert price == pytest.approx((0.08 - 0.02) / 0.2)
     even = solve_direct(moments, Mandate(SIX[:3], objective="min_volatility"))
     assert even.weights == pytest.approx([0.5, 0.5, 0.0], abs=1e-15)
 
