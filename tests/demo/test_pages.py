@@ -13,7 +13,7 @@ from marketing.services import refresh_dormancy
 LISTS = 12
 # Pages of one thing, with all that belongs to it.
 # A home is not a list; one query of its thirteen writes the last visit, at most twice an hour.
-MOST = {"/": 13, "goal": 15, "client": 18, "override": 14, "proposal": 12}
+MOST = {"/": 13, "goal": 15, "client": 19, "override": 14, "proposal": 12}
 PAGES = [
     ("investor", "/"), ("investor", "/funds/"), ("investor", "/funds/?q=S0"), ("investor", "/orders/"), ("investor", "/marketing/inbox/"),
     ("investor", "/preferences/"), ("investor", "goal"), ("investor", "proposal"), ("new-investor", "/"), ("new-investor", "proposal"),
