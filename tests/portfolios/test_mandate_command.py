@@ -196,3 +196,10 @@ def test_a_solver_that_is_missing_ends_with_4(optimise, monkeypatch):
         optimise({"risk_aversion": 3})
     assert refused.value.returncode == 4
     assert "daqp" in str(refused.value)
+
+
+def test_a_limit_without_a_price_is_told_without_one(tmp_path, capsys):
+    moments = {"funds": ["A", "B"], "mean": [0.02, 0.05], "cov": [[0.01, 0.0], [0.0, 0.04]]}
+    mandate = {"target_volatility": (0.01 * 0.04 / 0.05) ** 0.5}
+    call_command("optimise", moments=written(tmp_path, "M.json", moments), mandate=written(tmp_path, "D.json", mandate))
+    assert "Binds: target_volatility, at no price that could be told" in capsys.readouterr().out

@@ -70,11 +70,14 @@ def _mandate_table(answer: dict[str, Any]) -> str:
     lines += [f"{code:<14}{weights[code]:>8.2%}" for code in sorted(weights, key=lambda code: (-weights[code], code)) if weights[code]]
     figures = {"mean": f"{answer['expected_return']:.2%}", "vol": f"{answer['volatility']:.2%}", "cvar": f"{answer['cvar']:.2%}"}
     lines.append(_("Expected return %(mean)s, volatility %(vol)s, a bad year loses %(cvar)s") % figures)
-    for row in answer["binding"]:
-        lines.append(
-            _("Binds: %(limit)s, %(price)s for each 1.00 it gives way") % {"limit": row["limit"], "price": f"{row['shadow_price']:.6g}"}
-        )
+    lines += [_binding_line(row["limit"], row["shadow_price"]) for row in answer["binding"]]
     return "\n".join(lines + [_("Note: %(note)s") % {"note": note} for note in answer["notes"]])
+
+
+def _binding_line(limit: str, price: float | None) -> str:
+    if price is None:
+        return _("Binds: %(limit)s, at no price that could be told") % {"limit": limit}
+    return _("Binds: %(limit)s, %(price)s for each 1.00 it gives way") % {"limit": limit, "price": f"{price:.6g}"}
 
 
 def _level_table(answer: dict[str, Any]) -> str:
