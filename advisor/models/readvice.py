@@ -17,7 +17,7 @@ class ReviewQuerySet(models.QuerySet[Any]):
     """Rows about the work, which name nobody: for all who advise and supervise, and for nobody else."""
 
     def visible_to(self, user: Any) -> Self:
-        is_staff = user.is_authenticated and (user.has_role(Role.ADVISOR) or user.has_role(Role.SUPERVISOR))
+        is_staff = user.is_authenticated and user.is_active and (user.has_role(Role.ADVISOR) or user.has_role(Role.SUPERVISOR))
         return self.all() if is_staff else self.none()
 
 

@@ -15,7 +15,7 @@ from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
-from advisor.selectors.readvice import client_reviews, reasons_of
+from advisor.selectors.readvice import client_reviews, problem_in_words, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
 from portfolios.models import Fund
@@ -86,6 +86,7 @@ class GoalView:
     rows: list[TargetRow]
     review: Readvice | None = None
     review_reasons: list[Any] = field(default_factory=list)
+    review_problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def goal_views(investor: Investor, proposals: Iterable[Proposal], overrides: Ite
                 rows=target_rows(held[goal.portfolio_id or 0], targets[goal.pk], funds),
                 review=reviews.get(goal.pk),
                 review_reasons=reasons_of(reviews[goal.pk]) if goal.pk in reviews else [],
+                review_problem=problem_in_words(reviews[goal.pk]) if goal.pk in reviews else "",
             )
         )
     return views

@@ -12,6 +12,7 @@ from advisor.models import Readvice, ReadviceRun
 from advisor.selectors.book import clients_of
 from config.jobs import Job
 from portfolios.models import Pool
+from portfolios.selectors.sentences import error_sentence
 
 ROWS_A_PAGE = 25
 # What wants somebody, the most pressing first; the code is also the page's filter.
@@ -20,6 +21,7 @@ ATTENTION: dict[str, Any] = {
     "breach": _("holds a fund above its level"),
     "impossible": _("no suitable portfolio"),
     "unknown": _("risk not known"),
+    "no_level": _("no level in force"),
     "adjust": _("worth an adjustment"),
 }
 
@@ -91,9 +93,8 @@ def reviews_of(user: Any) -> QuerySet[Readvice]:
 
 def review_page(user: Any, reason: str, page: int) -> ReviewPage:
     """Return one page of the goals that want somebody; the number of queries does not grow with the clients."""
-    runs = list(runs_of(user).filter(Q(is_current=True) | Q(finished_at=None))[:3])
-    current = next((run for run in runs if run.is_current), None)
-    run = next((run for run in runs if run.finished_at is None), current)
+    current = runs_of(user).filter(is_current=True).first()
+    run = runs_of(user).filter(finished_at=None).first() or current
     mine = reviews_of(user)
     wanted = {code: Count("pk", filter=_wants(code)) for code in ATTENTION}
     counts = mine.aggregate(n=Count("pk"), kept=Count("pk", filter=~_any()), **wanted)
@@ -148,6 +149,11 @@ def reasons_of(review: Readvice) -> list[Any]:
     """Why a result wants somebody, in words; none where it may stay as it is."""
     codes = [review.action, *(["breach"] if review.is_breach else [])]
     return [label for code, label in ATTENTION.items() if code in codes]
+
+
+def problem_in_words(review: Readvice) -> str:
+    """Why no portfolio suits; nothing where one does."""
+    return error_sentence(review.error["code"], review.error["params"]) if review.error else ""
 
 
 def client_reviews(investor_pk: int) -> dict[int, Readvice]:

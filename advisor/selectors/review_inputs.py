@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 from django.db.models import Case, F, Q, QuerySet, When
+from django.utils import timezone
 
 from advisor.models import Assessment, Goal
 from portfolios.jurisdictions import jurisdiction
@@ -78,7 +79,7 @@ def load_goals(first: int, last: int, funds: FundTable, on: date) -> GoalBlock:
         level=_levels([(row[6], row[7]) for row in rows], horizon, on)[held],
         horizon_years=horizon[held],
         stated_loss=np.array([stated.get(row[5], np.nan) for row in rows], float)[held],
-        days_open=np.array([(on - row[4].date()).days for row in rows], np.int64)[held],
+        days_open=np.array([(on - timezone.localdate(row[4])).days for row in rows], np.int64)[held],
         values=values if held.all() else values[held],
         total=total[held],
         n_nothing_held=int((~held).sum()),
@@ -108,6 +109,8 @@ def _add_holdings(values: FloatArray, funds: FundTable, place: Mapping[int, int]
     keys = np.array(sorted(place), np.int64)
     row = np.array([place[key] for key in keys.tolist()], np.int64)[np.searchsorted(keys, portfolio)]
     fund_keys = np.array(sorted(funds.column), np.int64)
+    if missing := set(fund.tolist()) - set(funds.column):  # `searchsorted` would take another fund for it
+        raise LookupError(f"funds made after the review of this process began: {sorted(missing)}")
     column = np.array([funds.column[key] for key in fund_keys.tolist()], np.int64)[np.searchsorted(fund_keys, fund)]
     nav = funds.nav_micro[column]
     np.add.at(values, (row, column), np.where(np.isfinite(nav), units * np.nan_to_num(nav) / MICRO, cost))

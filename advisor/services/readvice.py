@@ -3,6 +3,8 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from time import perf_counter
@@ -33,22 +35,24 @@ OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 def request_readvice(*, actor: Any = None, block: int | None = None, force: bool = False, ring: bool = True) -> ReadviceRun:
-    """Write a run over all goals that hold something, with its blocks, and ring the workers; a day has one, unless forced.
+    """Write a run over all goals that hold something, with its blocks, and ring the workers.
 
-    A run of today that there is already is returned, and rung for where it is not finished. Raises Refused without a pool.
+    A day, a pool and its prices have one run, unless forced: where it is not finished it is rung for again. One that failed
+    does not count. Raises Refused without a pool.
     """
     size = min(block or advice_rules().review.block, MOST_A_BLOCK)
     today = timezone.localdate()
-    run = None if force else ReadviceRun.objects.filter(on_date=today).first()
+    inputs = _freeze_inputs()
+    same = ReadviceRun.objects.filter(on_date=today, pool_id=inputs["pool_id"], data_date=inputs["data_date"])
+    run = None if force else same.filter(Q(finished_at=None) | Q(is_current=True)).first()
     if run is None:
-        inputs, blocks = _freeze_inputs(), _blocks(size)
+        blocks = _blocks(size)
         with transaction.atomic():
             run = ReadviceRun.objects.create(on_date=today, actor=actor, n_total=sum(block.n_total for block in blocks), **inputs)
             for one in blocks:
                 one.run = run
             ReadviceBlock.objects.bulk_create(blocks)
-        if not blocks:
-            _finish(run.pk)
+        if _finish_if_over(run.pk):
             run.refresh_from_db()
     if ring and run.finished_at is None:
         for _ in range(settings.READVICE_WORKERS):
@@ -92,6 +96,7 @@ def readvise_next_block(run_pk: int) -> bool:
     run = ReadviceRun.objects.filter(pk=run_pk, finished_at=None).first()
     claimed = _claim_next(run_pk) if run else None
     if run is None or claimed is None:
+        _finish_if_over(run_pk)  # where a worker died between the last block and the end of the run
         return False
     block, token = claimed
     try:
@@ -100,8 +105,8 @@ def readvise_next_block(run_pk: int) -> bool:
         is_ours = fail_job(
             ReadviceBlock, block.pk, token, {"code": error.code, "params": json.loads(json.dumps(error.params, default=str))}
         )
-    if is_ours and not run.blocks.filter(status__in=OPEN).exists():
-        _finish(run.pk)
+    if is_ours:
+        _finish_if_over(run.pk)
     return True
 
 
@@ -109,7 +114,8 @@ def _execute(run: ReadviceRun, block: ReadviceBlock, token: uuid.UUID) -> bool:
     """Read, review and write one block; False where another worker has it by now."""
     began = perf_counter()
     reviewer = reviewer_of(run)
-    goals = load_goals(block.first_goal, block.last_goal, reviewer.funds, run.on_date)
+    with _one_moment():
+        goals = load_goals(block.first_goal, block.last_goal, reviewer.funds, run.on_date)
     read, before = perf_counter() - began, reviewer.kernel_seconds
     found = review_block(reviewer, goals)
     counts, kernel = counts_of(goals, found), reviewer.kernel_seconds - before
@@ -118,6 +124,17 @@ def _execute(run: ReadviceRun, block: ReadviceBlock, token: uuid.UUID) -> bool:
         return False
     seconds = {"read": read, "kernel": kernel, "prepare": perf_counter() - began - read - kernel}
     return _write(block, token, rows, counts=counts, seconds=seconds)
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """Read the state of one moment: an order that is confirmed between two queries would count twice, or not at all."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(savepoint=False):
+        if connection.vendor == "postgresql" and is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def _claim_next(run_pk: int) -> tuple[ReadviceBlock, uuid.UUID] | None:
@@ -166,20 +183,22 @@ def fail_exhausted(run_pk: int | None = None) -> None:
         ReadviceBlock.objects.filter(pk=pk, status=Job.Status.RUNNING, lease_until__lt=timezone.now()).update(
             status=Job.Status.FAILED, finished_at=timezone.now(), claim=None, error={"code": "too_many_attempts", "attempts": MAX_ATTEMPTS}
         )
-        if not ReadviceBlock.objects.filter(run=run, status__in=OPEN).exists():
-            _finish(run)
+        _finish_if_over(run)
 
 
-def _finish(run_pk: int) -> None:
-    """End a run. It becomes the current one if every block was done; rows of runs long past are forgotten."""
+def _finish_if_over(run_pk: int) -> bool:
+    """End a run that waits for no block. It becomes the current one if all were done; rows of runs long past are forgotten."""
+    if ReadviceBlock.objects.filter(run=run_pk, status__in=OPEN).exists():
+        return False
     is_whole = not ReadviceBlock.objects.filter(run=run_pk).exclude(status=Job.Status.DONE).exists()
     with transaction.atomic():
         if not ReadviceRun.objects.filter(pk=run_pk, finished_at=None).update(finished_at=timezone.now()):
-            return
+            return False
         if is_whole and not ReadviceRun.objects.filter(is_current=True, pk__gt=run_pk).exists():
             ReadviceRun.objects.filter(is_current=True).update(is_current=False)
             ReadviceRun.objects.filter(pk=run_pk).update(is_current=True)
     forget_past_runs()
+    return True
 
 
 def forget_past_runs() -> int:
@@ -196,10 +215,15 @@ def forget_past_runs() -> int:
 
 
 def runs_to_ring() -> list[int]:
-    """Runs that nobody works on although blocks wait: their worker died, or its message was lost. Once a lease, not once a call."""
+    """Runs that nobody works on although blocks wait: their worker died, or its message was lost. Once a lease, not once a call.
+
+    Also ends the runs whose last worker died before it could.
+    """
     fail_exhausted()
     now = timezone.now()
     blocks = ReadviceBlock.objects.filter(run=OuterRef("pk"))
+    for pk in ReadviceRun.objects.filter(~Exists(blocks.filter(status__in=OPEN)), finished_at=None).values_list("pk", flat=True):
+        _finish_if_over(pk)
     waits = Q(status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, lease_until__lt=now)
     runs = ReadviceRun.objects.filter(Exists(blocks.filter(waits)), finished_at=None, started_at__lt=now - timedelta(seconds=10))
     still = runs.exclude(Exists(blocks.filter(status=Job.Status.RUNNING, lease_until__gte=now)))

@@ -111,7 +111,8 @@ _reviewers: dict[int, Reviewer] = {}
 
 def reviewer_of(run: ReadviceRun) -> Reviewer:
     """The reviewer of a run, kept while this process works on it; only one run's, for a night has one."""
-    key = (run.pk, run.started_at, run.inputs.get("funds_sha256"))
+    newest = Fund.objects.order_by("-pk").values_list("pk", flat=True).first()  # one made since may be held by now
+    key = (run.pk, run.started_at, run.inputs.get("funds_sha256"), newest)
     if run.pk not in _reviewers or _reviewers[run.pk].run_key != key:
         _reviewers.clear()
         _reviewers[run.pk] = Reviewer(key, market_of(Pool.objects.get(pk=run.pool_id)), fund_table())

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from django.core.management import call_command
@@ -19,7 +19,7 @@ from advisor.services.readvice import readvise_next_block
 from advisor.tasks import sweep_task
 from config import jobs
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund, Order, Pool
+from portfolios.models import Fund, Holding, Order, Pool, Portfolio
 from portfolios.services import solve_advice
 from tests.advisor.review_world import client_with, hold, many_clients, review_everyone
 from tests.advisor.site_world import give_level, make_goal, make_market
@@ -269,6 +269,55 @@ def test_reading_a_block_takes_four_queries_however_many_goals_it_has(people, ma
     assert counts == [4, 4]
 
 
+def test_a_run_whose_last_worker_died_before_its_end_is_ended_by_the_sweep_or_the_next_ring(people, market):
+    client_with(people.anna_investor, 3, MM1=1_000_000)
+    for end in (sweep_task, None):
+        run = review_everyone()
+        ReadviceRun.objects.filter(pk=run.pk).update(finished_at=None, is_current=False)  # all blocks are done, and nobody said so
+        if end is None:
+            assert not readvise_next_block(run.pk)
+        else:
+            end()
+        run.refresh_from_db()
+        assert run.finished_at is not None and run.is_current
+
+
+def test_a_run_of_the_morning_does_not_stand_in_the_way_of_new_prices(people, market):
+    client_with(people.anna_investor, 3, MM1=1_000_000)
+    morning = review_everyone()
+    assert services.request_readvice(ring=False) == morning
+    Fund.objects.filter(code="MM1").update(last_nav_date=morning.data_date + timedelta(days=1))
+    assert services.request_readvice(ring=False) != morning
+
+
+def test_a_run_that_failed_is_no_reason_not_to_begin_another(people, market):
+    client_with(people.anna_investor, 3, MM1=1_000_000)
+    failed = services.request_readvice(ring=False)
+    failed.blocks.update(status="failed")
+    ReadviceRun.objects.filter(pk=failed.pk).update(finished_at=timezone.now())
+    assert services.request_readvice(ring=False) != failed
+
+
+def test_a_fund_made_after_the_review_began_is_not_taken_for_another(people, market):
+    goal = client_with(people.anna_investor, 3, MM1=1_000_000)
+    run = services.request_readvice(ring=False)
+    old = service.reviewer_of(run).funds
+    new = Fund.objects.create(code="AAA", category="equity", asset_class="equity", risk_grade=3, source="test", last_nav_micro=1_000_000)
+    Holding.objects.create(portfolio=goal.portfolio, fund=new, units_centi=9_000_000, cost_minor=1)
+    with pytest.raises(LookupError):
+        load_goals(goal.pk, goal.pk, old, timezone.localdate())
+    assert readvise_next_block(run.pk)
+    assert Readvice.objects.get(goal=goal).outside == pytest.approx(0.9)
+
+
+def test_the_age_of_a_portfolio_is_counted_in_shanghai_days(people, market):
+    goal = client_with(people.anna_investor, 3, MM1=1_000_000)
+    today = timezone.localdate()
+    early = timezone.make_aware(datetime.combine(today - timedelta(days=6), time(1, 0)))  # the day before in UTC
+    Portfolio.objects.filter(pk=goal.portfolio_id).update(opened_at=early)
+    assert load_goals(goal.pk, goal.pk, fund_table(), today).days_open.tolist() == [6]
+
+
 # The pages
 
 
@@ -336,6 +385,38 @@ def test_the_clients_page_says_what_last_night_found(people, reviewed, client):
 def test_before_the_first_review_the_page_says_so(people, client):
     client.force_login(people.ada)
     assert "There has been no review yet" in client.get(reverse("advisors:review")).content.decode()
+
+
+def test_who_has_no_level_in_force_is_not_counted_among_those_who_may_stay(people, reviewed, client):
+    Readvice.objects.filter(goal=reviewed[1]).update(action="no_level", is_breach=False)
+    client.force_login(people.ada)
+    page = client.get(reverse("advisors:review")).content.decode()
+    assert "1 goal of your clients was reviewed; 0 may stay" in page
+    assert "No level in force" in page and ">Anna</a>" in page
+
+
+def test_runs_that_nobody_works_on_do_not_hide_the_review_that_is_shown(people, reviewed, client):
+    for _ in range(4):
+        services.request_readvice(force=True, ring=False)
+    client.force_login(people.ada)
+    assert ">Anna</a>" in client.get(reverse("advisors:review")).content.decode()
+
+
+def test_the_clients_page_says_why_no_portfolio_suits_and_no_negative_loss(people, reviewed, client):
+    client.force_login(people.ada)
+    address = reverse("advisors:client", args=[people.anna_investor.pk])
+    error = {"code": "cvar_budget", "params": {"limit": "0.01", "reached": "0.034"}}
+    Readvice.objects.filter(goal=reviewed[1]).update(action="impossible", error=error, cvar_now=None)
+    assert "the calmest portfolio that is allowed loses 3.40%" in client.get(address).content.decode()
+    Readvice.objects.filter(goal=reviewed[1]).update(action="keep", error=None, cvar_now=-0.01)
+    page = client.get(address).content.decode()
+    assert "a bad year would cost nothing" in page and "would cost −" not in page
+
+
+def test_somebody_who_has_left_sees_no_run(people, reviewed):
+    people.sue.is_active = False
+    assert not ReadviceRun.objects.visible_to(people.sue).exists()
+    assert ReadviceRun.objects.visible_to(people.ada).exists()
 
 
 def test_the_command_works_it_off_here_and_prints_the_times(people, market, capsys):
