@@ -174,7 +174,8 @@ class Elastic:
 
     def _found(self, cost: FloatArray, values: FloatArray, prices: FloatArray) -> GiveWay:
         amounts = np.maximum(values[self._give], 0.0)
-        return GiveWay(float(cost @ amounts), amounts, prices, values[: self._n_x])
+        total = float(cost @ amounts)
+        return GiveWay(total if total > _noise(values) else 0.0, amounts, prices, values[: self._n_x])
 
     def _solve(self, programme: Programme) -> FloatArray | None:
         """Solve a programme on this mandate's columns, with the tangents it needs; None if it has no solution.
@@ -209,7 +210,7 @@ class Elastic:
         near: FloatArray | None = None
         for i in range(_MAX_ROWS):
             values = run(solver)
-            if values is None or programme.cost @ values > enough or not self._is_short(values):
+            if values is None or programme.cost @ values > max(enough, _noise(values)) or not self._is_short(values):
                 return values
             if i == 0:
                 near = self._kept(programme, solve_conic(programme, self._root, self._at))
@@ -293,6 +294,11 @@ class Elastic:
             return [row for row, slope in zip(rows, slopes, strict=True) if abs(slope) > _GAP]
         rows[0, :n], rows[0, self._at] = exposure @ self._root / volatility, -1.0
         return [rows[0]]
+
+
+def _noise(values: FloatArray) -> float:
+    """What rounding leaves of a zero among values of this size: where little is limited a corner can lie at weights of 1e7."""
+    return 4.0 * float(np.finfo(float).eps) * float(np.abs(values).sum())
 
 
 def fewest_hitting(sets: Sequence[frozenset[int]]) -> frozenset[int]:

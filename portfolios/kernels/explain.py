@@ -11,6 +11,7 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.types import Explanation, Moments, Relaxation
 
 STEP = 1e-6  # amounts are shown in whole steps
+_FAR = 1e4  # a weight this far from zero is no portfolio's
 _STEPS_MORE = 3  # tried where a rounded amount falls short of the solver's exactness
 
 
@@ -32,11 +33,12 @@ def explain(moments: Moments, mandate: Mandate) -> Explanation:
     """
     elastic = Elastic(limits_of(moments, mandate))
     names = [limit.name for limit in elastic.limits]
-    legal = frozenset(i for i, limit in enumerate(elastic.limits) if limit.is_legal)
-    chosen = frozenset(range(len(names))) - legal
-    core = _core(elastic, legal, free=chosen)
-    if core is not None:
-        return Explanation(conflict=tuple(names[i] for i in sorted(core)))
+    legal, chosen = _legal_and_chosen(elastic)
+    if _contradict(elastic, legal, chosen) is not None:
+        conflict = _conflict(moments, mandate)
+        if conflict:
+            return Explanation(conflict=conflict)
+        elastic = Elastic(limits_of(moments, mandate, reach=_FAR))  # they contradicted each other near zero only
     hit, cores = _fewest(elastic, chosen)
     if not hit:
         return Explanation()
@@ -68,6 +70,26 @@ class _Choice:
         return sorted(self.members)
 
 
+def _legal_and_chosen(elastic: Elastic) -> tuple[frozenset[int], frozenset[int]]:
+    legal = frozenset(i for i, limit in enumerate(elastic.limits) if limit.is_legal)
+    return legal, frozenset(range(len(elastic.limits))) - legal
+
+
+def _conflict(moments: Moments, mandate: Mandate) -> tuple[str, ...]:
+    """A minimal set of legal limits that contradict each other, empty if there is none.
+
+    Counted funds need a bound on all weights, which stands in for `sum` and `long_only`: a set that would lean on it hides them.
+    So the limits that do not count come first, without such a bound, and only then all of them, with one far out.
+    """
+    uncounted = replace(mandate, max_funds=None, min_weight_if_held=None)
+    for limits in (limits_of(moments, uncounted), limits_of(moments, mandate, reach=_FAR)):
+        elastic = Elastic(limits)
+        core = _core(elastic, *_legal_and_chosen(elastic))
+        if core is not None:
+            return tuple(elastic.limits[i].name for i in sorted(core))
+    return ()
+
+
 def _contradict(elastic: Elastic, kept: Collection[int], free: Collection[int]) -> frozenset[int] | None:
     """Limits among the kept ones that contradict each other when the free ones limit nothing; None where a portfolio keeps all.
 
@@ -77,10 +99,19 @@ def _contradict(elastic: Elastic, kept: Collection[int], free: Collection[int]) 
     if found is None:
         raise SolverError("solver_failed", detail="limits that all give way have no solution")
     if found.total > elastic.tolerance:
-        return frozenset(i for i in kept if found.prices[i] > 0)
+        return _alone_contradicting(elastic, kept, free, found)
     if elastic.has_whole and elastic.give_way_whole((), free) is None:
         return frozenset(kept)
     return None
+
+
+def _alone_contradicting(elastic: Elastic, kept: Collection[int], free: Collection[int], found: GiveWay) -> frozenset[int]:
+    """The kept limits that have a price if they contradict by themselves: where limits leave no room, prices can be wrong; else all."""
+    priced = frozenset(i for i in kept if found.prices[i] > 0)
+    if priced == frozenset(kept):
+        return priced
+    alone = elastic.give_way(priced, [*free, *(frozenset(kept) - priced)], enough=elastic.tolerance)
+    return priced if alone is not None and alone.total > elastic.tolerance else frozenset(kept)
 
 
 def _core(elastic: Elastic, kept: frozenset[int], free: frozenset[int]) -> frozenset[int] | None:

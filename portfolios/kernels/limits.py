@@ -90,11 +90,12 @@ class _Columns:
         return made
 
 
-def limits_of(moments: Moments, mandate: Mandate) -> LimitSet:
+def limits_of(moments: Moments, mandate: Mandate, *, reach: float = 0.0) -> LimitSet:
     """Lay out every limit of a mandate under its name, in the order of the names; weights in the order of the fund codes.
 
-    Left out are chosen limits that relaxing cannot help: a fund's own minimum of zero or less under `long_only`. Raises
-    DataError naming a fund without moments.
+    Left out are chosen limits that relaxing cannot help: a fund's own minimum of zero or less under `long_only`. Where funds are
+    counted, weights are as far from zero as `reach` at most, or as the mandate's own limits let them be if that is farther.
+    Raises DataError naming a fund without moments.
     """
     moments = pick(moments, mandate.funds)
     columns = _Columns(
@@ -104,7 +105,7 @@ def limits_of(moments: Moments, mandate: Mandate) -> LimitSet:
         has_counts=mandate.max_funds is not None or mandate.min_weight_if_held is not None,
     )
     limits = [*_fund_limits(mandate, columns), *_joint_limits(moments, mandate, columns)]
-    rows, at_most = _ties(mandate, columns)
+    rows, at_most = _ties(mandate, columns, max(reach, _reach(mandate)))
     low, high, whole = np.full(columns.size, -np.inf), np.full(columns.size, np.inf), np.zeros(columns.size, bool)
     for part in (columns.trades, columns.volatility, columns.above, columns.below, columns.risk_parts):
         low[part] = 0.0
@@ -124,7 +125,7 @@ def limits_of(moments: Moments, mandate: Mandate) -> LimitSet:
     )
 
 
-def _ties(mandate: Mandate, columns: _Columns) -> tuple[FloatArray, FloatArray]:
+def _ties(mandate: Mandate, columns: _Columns, reach: float) -> tuple[FloatArray, FloatArray]:
     """What trades, parts and counts have to do with the weights."""
     found: list[tuple[FloatArray, FloatArray]] = [(np.zeros((0, columns.size)), np.zeros(0))]
     zeros = np.zeros(columns.n)
@@ -136,7 +137,6 @@ def _ties(mandate: Mandate, columns: _Columns) -> tuple[FloatArray, FloatArray]:
         for sign in (1.0, -1.0):
             parts = ((columns.weights, sign), (columns.above, -sign), (columns.below, sign))
             found.append((columns.rows(*parts), zeros))
-        reach = _reach(mandate)
         found.append((columns.rows((columns.above, 1.0), (columns.long, -reach)), zeros))
         found.append((columns.rows((columns.below, 1.0), (columns.short, -reach)), zeros))
         found.append((columns.rows((columns.long, 1.0), (columns.short, 1.0)), np.ones(columns.n)))
@@ -146,7 +146,7 @@ def _ties(mandate: Mandate, columns: _Columns) -> tuple[FloatArray, FloatArray]:
 
 
 def _reach(mandate: Mandate) -> float:
-    """How far a weight can be from zero when the others keep their bounds; a fund farther out is not looked for."""
+    """How far a weight can be from zero while all legal limits are kept, or with short sales when the others keep their bounds."""
     if mandate.long_only:
         return 1.0
     furthest = {fund: max(map(abs, mandate.bound(fund))) for fund in mandate.funds}

@@ -164,6 +164,58 @@ def test_grades_and_legal_caps_that_leave_too_little_name_themselves():
     assert explain(four_funds(), capped) == Explanation(conflict=("fund:A:max", "max_grade", "sum"))
 
 
+@pytest.mark.parametrize("counts", [{}, {"max_funds": 2}, {"min_weight_if_held": 0.3}, {"max_funds": 1, "hard": ("max_funds",)}])
+@pytest.mark.parametrize(
+    ("fields", "conflict"),
+    [
+        ({"target_return": 0.2, "hard": ("target_return",)}, ("long_only", "sum", "target_return")),
+        ({"locked": {"A": 1.5}, "hard": ("locked:A",)}, ("locked:A", "long_only", "sum")),
+        ({"cash": ("A", 1.5), "hard": ("cash",)}, ("cash", "long_only", "sum")),
+        ({"bounds": {"A": (1.5, 2.0)}, "hard": ("fund:A:min",)}, ("fund:A:min", "long_only", "sum")),
+    ],
+)
+def test_a_conflict_names_the_sum_and_long_only_where_funds_are_counted_too(fields, conflict, counts):
+    goal = {} if "target_return" in fields else {"risk_aversion": 5.0}
+    mandate = Mandate(ABCD, **{**goal, **fields, **counts, "hard": (*fields["hard"], *counts.get("hard", ()))})
+    assert explain(four_funds(), mandate) == Explanation(conflict=conflict)
+
+
+def test_a_conflict_names_a_number_of_funds_only_where_it_is_needed():
+    maxima = tuple(f"fund:{fund}:max" for fund in ABCD)
+    counted = utility(max_funds=2, default_bounds=(0.0, 0.4), hard=("max_funds", *maxima))
+    assert explain(four_funds(), counted).conflict == (*maxima, "max_funds", "sum")
+    returns = Mandate(ABCD, target_return=0.05, max_funds=1, excluded=("D",), locked={"C": 0.0})
+    hard = replace(returns, hard=("target_return", "max_funds", "excluded:D", "locked:C"))
+    assert explain(four_funds(), hard).conflict == ("excluded:D", "locked:C", "long_only", "sum", "target_return")
+
+
+def test_a_conflict_that_corners_far_out_hide_names_all_its_limits():
+    # No portfolio has a volatility of zero; without other limits the tangents so far leave weights of 1e7, and rounding passes for a price.
+    mandate = Mandate(
+        ABCD,
+        long_only=False,
+        target_volatility=0.0,
+        bounds={"C": (0.0, 0.5)},
+        groups=(Group("g", ("A", "D"), None, 0.3),),
+        current={"A": 0.0766, "B": 0.7104, "C": 0.093, "D": 0.12},
+        max_turnover=0.1,
+        locked={"A": 0.8},
+        excluded=("B",),
+        risk_grades={"A": 5, "B": 4, "C": 2, "D": 4},
+        max_grade=2,
+        hard=("target_volatility", "fund:C:min", "excluded:B"),
+    )
+    cov = np.array(
+        [
+            [0.044222510363764705, -0.002991747904378107, -0.018095056075196823, 0.03116606396231386],
+            [-0.002991747904378107, 0.012589246868710512, 0.014980349951049307, 0.003556493097374576],
+            [-0.018095056075196823, 0.014980349951049307, 0.053408252580832254, -0.012367239094487848],
+            [0.03116606396231386, 0.003556493097374576, -0.012367239094487848, 0.03949700535537916],
+        ]
+    )
+    assert explain(Moments(ABCD, np.array([0.078, 0.09, 0.029, 0.125]), cov), mandate).conflict == ("sum", "target_volatility")
+
+
 def test_a_relaxed_mandate_has_the_same_limits_farther_out():
     mandate = utility(
         bounds={"A": (0.1, 0.3), "B": (0.0, 0.2)},
