@@ -13,6 +13,7 @@ BoolArray = NDArray[np.bool_]
 COVARIANCES = ("ledoit_wolf", "ledoit_wolf_identity", "oas", "ewma", "denoised", "sample")
 UNEQUAL = ("pairwise", "em")
 HALF_LIFE_WEEKS = 52.0
+_LEAST_HALF_LIFE = 1  # row: with less, the newest few returns are all that counts
 _MIN_OVERLAP = 26  # two funds with fewer common rows than this have no covariance of their own
 _EM_TOLERANCE, _EM_ROUNDS = 1e-9, 2_000
 _ROUNDING = 1e-12  # of the largest eigenvalue: what floating-point arithmetic leaves of a zero
@@ -35,6 +36,8 @@ class CovarianceMethod:
             raise DataError("unknown_unequal", name=self.unequal, known=", ".join(UNEQUAL))
         if not (np.isfinite(self.half_life) and self.half_life > 0):
             raise DataError("half_life_not_positive", value=self.half_life)
+        if self.half_life < _LEAST_HALF_LIFE:
+            raise DataError("half_life_too_short", value=self.half_life, least=_LEAST_HALF_LIFE)
         if self.weeks not in (1, 2):
             raise DataError("weeks_not_1_or_2", value=self.weeks)
 
@@ -143,8 +146,9 @@ def em_moments(returns: FloatArray, weights: FloatArray | None = None) -> tuple[
     groups = [(np.flatnonzero(pattern), np.flatnonzero(~pattern), np.flatnonzero(which == i)) for i, pattern in enumerate(patterns)]
     # In units of each fund's own deviation: a money-market fund is then no rounding error of a share fund.
     middle, unit = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-    unit[unit == 0] = 1.0
-    filled = np.where(known, (values - middle) / unit, 0.0)
+    varies = unit**2 > _NO_VARIANCE
+    unit[~varies] = 1.0
+    filled = np.where(known & varies, (values - middle) / unit, 0.0)
     mean, cov = _by_regressions(filled, known, rows)
     settled = False
     for _ in range(_EM_ROUNDS):

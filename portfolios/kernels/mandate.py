@@ -163,6 +163,8 @@ class Mandate:
                 raise DataError("bounds_cross", fund=fund, min=low, max=high)
         seen: set[str] = set()
         for group in self.groups:
+            if not group.name:
+                raise DataError("group_without_name")
             if group.name in seen:
                 raise DataError("group_twice", group=group.name)
             seen.add(group.name)

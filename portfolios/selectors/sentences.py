@@ -53,6 +53,7 @@ _SENTENCES = {
     "not_a_word": _("%(field)s: “%(value)s” is not a text."),
     "not_a_list": _("%(field)s is not a list."),
     "not_a_list_of_funds": _("%(field)s is not a list of fund codes."),
+    "not_a_list_of_limits": _("%(field)s is not a list of limit names."),
     "not_an_object": _("%(field)s is not an object, something in braces."),
     "not_a_pair": _("%(field)s is not a pair of numbers, the least and the most."),
     "wrong_length": _("%(field)s has %(n)s entries, but there are %(n_funds)s funds."),
@@ -72,6 +73,7 @@ _SENTENCES = {
     "robust_matrix_unusable": _("The matrix mean_cov of robust has the wrong size or a value that is not a number."),
     "bounds_cross": _("The bounds of %(fund)s cross or are no numbers: from %(min)s to %(max)s."),
     "group_twice": _("There are two groups named “%(group)s”."),
+    "group_without_name": _("A group has no name."),
     "fund_twice_in_group": _("The group “%(group)s” names fund %(fund)s twice."),
     "group_bounds_cross": _("The limits of the group “%(group)s” cross or are no numbers: from %(min)s to %(max)s."),
     "weight_not_a_number": _("%(where)s: the weight of fund %(fund)s is not a number that can be used."),
@@ -90,6 +92,7 @@ _SENTENCES = {
     "unknown_covariance": _("There is no covariance “%(name)s”; there are %(known)s."),
     "unknown_unequal": _("There is no way “%(name)s” to use histories of different length; there are %(known)s."),
     "half_life_not_positive": _("The half-life must be a number of weeks above 0."),
+    "half_life_too_short": _("A half-life of %(value)s weeks leaves too few returns that count: it must be at least %(least)s."),
     "weeks_not_1_or_2": _("A return spans 1 or 2 weeks, not %(value)s."),
     "years_not_positive": _("The years of history must be a number above 0."),
     "too_few_weeks_to_shrink": _(

@@ -156,6 +156,12 @@ def _words(value: Any, _funds: tuple[str, ...], field: str) -> tuple[str, ...]:
     return _fund_list(value, field)
 
 
+def _limit_names(value: Any, _funds: tuple[str, ...], field: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and _is_text(name) for name in value):
+        raise DataError("not_a_list_of_limits", field=field)
+    return tuple(dict.fromkeys(value))
+
+
 def _object(value: Any, field: str, keys: set[str] | None = None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError("not_an_object", field=field)
@@ -270,5 +276,5 @@ _FIELDS: dict[str, Callable[[Any, tuple[str, ...], str], Any]] = {
     "max_grade": _whole,
     "cash": _cash,
     "robust": _robust,
-    "hard": _words,
+    "hard": _limit_names,
 }

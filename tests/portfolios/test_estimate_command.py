@@ -227,6 +227,7 @@ def test_a_long_file_names_a_missing_price_too_and_a_hole_longer_than_two_weeks(
         ({"unequal": "drop"}, "there are pairwise, em."),
         ({"weeks": 3}, "A return spans 1 or 2 weeks, not 3."),
         ({"half_life": 0.0}, "The half-life must be"),
+        ({"mean": "ewma", "cov": "ewma", "half_life": 1e-300}, "A half-life of 1e-300 weeks leaves too few returns"),
         ({"years": -1.0}, "The years of history must be"),
         ({"prices": Path("nowhere.csv")}, "There is no file nowhere.csv."),
     ],

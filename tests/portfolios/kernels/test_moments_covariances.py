@@ -150,6 +150,22 @@ def test_em_on_a_younger_fund_is_stambaugh_s_regression():
     assert cov[3, 3] == pytest.approx(beta[1:] @ long_cov @ beta[1:] + rest, rel=1e-8)
 
 
+def test_em_does_not_learn_from_the_rounding_of_a_fund_that_grows_evenly():
+    rng = np.random.default_rng(5)
+    returns = rng.normal(0.001, 0.02, (120, 3))
+    returns[:70, 1] = np.nan
+    prices = 1.0003 ** np.arange(121)
+    even = prices[1:] / prices[:-1] - 1.0
+    assert 0 < even.std() < 1e-15
+    mean, cov, settled = em_moments(np.column_stack([returns[:, 0], even, returns[:, 1:]]))
+    without, cov_without, _ = em_moments(returns)
+    others = [0, 2, 3]
+    assert settled
+    np.testing.assert_allclose(mean[others], without, rtol=1e-9)
+    np.testing.assert_allclose(cov[np.ix_(others, others)], cov_without, rtol=1e-9)
+    assert mean[1] == pytest.approx(0.0003) and not cov[1].any() and not cov[:, 1].any()
+
+
 def test_em_with_holes_anywhere_is_the_most_likely_law():
     returns = correlated(120, 3, seed=8)
     returns[:40, 0], returns[30:60, 1], returns[100:, 2] = np.nan, np.nan, np.nan
@@ -195,6 +211,8 @@ def test_two_funds_that_never_met_are_tied_by_em_and_by_the_mean_correlation_onl
         ({"unequal": "drop"}, "unknown_unequal"),
         ({"half_life": 0.0}, "half_life_not_positive"),
         ({"half_life": float("nan")}, "half_life_not_positive"),
+        ({"half_life": 1e-300}, "half_life_too_short"),
+        ({"half_life": 0.99}, "half_life_too_short"),
         ({"weeks": 3}, "weeks_not_1_or_2"),
     ],
 )
