@@ -1,4 +1,4 @@
-"""What the foundation claims: how long the demo world, an import, a solve, a history read and a training take."""
+"""What the foundation claims: how long the demo world, an import and a training take."""
 
 import os
 import statistics
@@ -65,44 +65,6 @@ def etf_import(quick: bool) -> Iterator[Row]:
     yield Row("ETF set imported again, nothing new (real data)", f"{again:.1f} s", f"{first:.1f} s", f"{again / first:.2f}")
 
 
-def one_solve(quick: bool) -> Iterator[Row]:
-    """A solve by the public kernel beside cvxpy building the same problem afresh, as most programmes do."""
-    import cvxpy as cp
-
-    from portfolios.kernels.mandate import Mandate
-    from portfolios.kernels.optimise import optimise
-    from portfolios.kernels.types import Moments
-
-    for n in (20, 50):
-        random = np.random.default_rng(n)
-        loadings = random.normal(size=(n, 4)) * 0.1
-        moments = Moments(
-            tuple(f"F{i:03d}" for i in range(n)),
-            random.uniform(0.01, 0.09, n),
-            loadings @ loadings.T + np.diag(random.uniform(0.001, 0.01, n)),
-        )
-        mandate = Mandate(funds=moments.codes, risk_aversion=6.0, bounds=dict.fromkeys(moments.codes, (0.0, 0.18)))
-
-        def rebuilt(n: int = n, moments: Moments = moments) -> np.ndarray:
-            w = cp.Variable(n)
-            gain = moments.mean @ w - 3.0 * cp.quad_form(w, cp.psd_wrap(moments.cov))
-            cp.Problem(cp.Maximize(gain), [cp.sum(w) == 1, w >= 0, w <= 0.18]).solve(solver=cp.CLARABEL)
-            return np.asarray(w.value)
-
-        ours = optimise(moments, mandate)
-        assert abs(ours.weights.sum() - 1) < 1e-12 and np.abs(ours.weights - rebuilt()).max() < 1e-4, "wrong answer"
-        times = 20 if quick else 100
-        a, b = median_seconds(lambda m=moments, d=mandate: optimise(m, d), times), median_seconds(rebuilt, times)
-        yield Row(
-            f"one solve, {n} funds, capped, proven optimal",
-            f"{a * 1e3:.2f} ms",
-            f"cvxpy anew {b * 1e3:.2f} ms",
-            f"{a / b:.2f}",
-            "<= 1",
-            "ok" if a <= b else "short",
-        )
-
-
 def training(quick: bool) -> Iterator[Row]:
     """Fit and rank everybody within what is allowed, beside the bare library fitting and recommending."""
     import scipy.sparse as sp
@@ -134,4 +96,4 @@ def training(quick: bool) -> Iterator[Row]:
     yield Row(f"ALS, {users:,} x {items}: fit, rank, suitability", f"{a:.2f} s", f"raw implicit {b:.2f} s", f"{a / b:.2f}")
 
 
-CLAIMS = (one_solve, training, etf_import, demo_world)
+CLAIMS = (training, etf_import, demo_world)

@@ -8,6 +8,7 @@ from scipy.linalg import lapack
 
 from portfolios.kernels.errors import InfeasibleError, SolverError
 from portfolios.kernels.feasible import feasible_weights
+from portfolios.kernels.quadratic import DAQP_EQUALITY, DAQP_INFINITE
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray
 
@@ -406,9 +407,9 @@ def _face_by_daqp(shape: Shape, gain: FloatArray) -> tuple[Place, FloatArray] | 
     low, high = shape.knots[:, 0], shape.knots.max(axis=1)
     fixed = np.concatenate([low == high, shape.row_low == shape.row_high])
     ridge = (1e-9 if shape.singular else 0.0) * np.eye(n)
-    upper = np.concatenate([high, np.minimum(shape.row_high, 1e30)])
-    lower = np.concatenate([low, np.maximum(shape.row_low, -1e30)])
-    sense = np.where(fixed, 5, 0).astype(np.int32)
+    upper = np.concatenate([high, np.minimum(shape.row_high, DAQP_INFINITE)])
+    lower = np.concatenate([low, np.maximum(shape.row_low, -DAQP_INFINITE)])
+    sense = np.where(fixed, DAQP_EQUALITY, 0).astype(np.int32)
     weights, _, flag, info = daqp.solve(
         np.ascontiguousarray(shape.cov + ridge), -gain, np.ascontiguousarray(shape.rows), upper, lower, sense, primal_tol=1e-9
     )

@@ -9,15 +9,14 @@ import numpy as np
 from portfolios.kernels.branching import LONG, NONE, SHORT, BoolArray, Choices, Incumbent, Relaxed
 from portfolios.kernels.errors import InfeasibleError
 from portfolios.kernels.feasible import FEASIBLE, feasible_weights
-from portfolios.kernels.quadratic import optimum_of
+from portfolios.kernels.quadratic import DAQP_EQUALITY, DAQP_INFINITE, optimum_of
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray
 
 _SUM_PENALTY = 2.0  # in mean variances; sum(w) = 1 makes it free, and it leaves more variance to each fund alone
 _FREE_SLOPE = 1e10  # reciprocal curvature of a bend; DAQP knows no bend without one
 _TINY = 1e-100
-_EQUALITY, _SOFT = 5, 8
-_ENDLESS = 1e30
+_SOFT = 8  # DAQP's word for a limit that may be broken at a price
 _TRADED = 1e-12
 _STRICT, _LOOSE = 1e-9, 1e-6  # by how much DAQP may miss a limit
 _FEW_STEPS, _MANY_STEPS = 4, 100
@@ -92,8 +91,8 @@ class Perspective:
         self.rows = np.vstack([p.rows, one, one[self.both], one[self.kinks]])
         is_equal = p.row_low == p.row_high
         soft = np.full(len(self.rows) - self.n_rows, _SOFT)
-        self.sense = np.concatenate([np.zeros(n), np.where(is_equal, _EQUALITY, 0), soft]).astype(np.int32)
-        self.row_low, self.row_high = np.maximum(p.row_low, -_ENDLESS), np.minimum(p.row_high, _ENDLESS)
+        self.sense = np.concatenate([np.zeros(n), np.where(is_equal, DAQP_EQUALITY, 0), soft]).astype(np.int32)
+        self.row_low, self.row_high = np.maximum(p.row_low, -DAQP_INFINITE), np.minimum(p.row_high, DAQP_INFINITE)
         hard = np.zeros(n + self.n_rows)
         curvature = np.minimum(1.0 / np.maximum(self.own, 1.0 / _FREE_SLOPE), _FREE_SLOPE)
         self.soft = np.concatenate([hard, curvature, np.full(len(self.both) + len(self.kinks), _FREE_SLOPE)])

@@ -12,8 +12,8 @@ from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray
 
 DAQP_FUNDS = 100  # measured: up to about so many funds DAQP is the faster of the two, beyond it PIQP
-_INFINITE = 1e30
-_EQUALITY = 5  # DAQP's word for it
+DAQP_INFINITE = 1e30  # from here on a limit is none to DAQP
+DAQP_EQUALITY = 5  # DAQP's word for it
 _MAX_TURNS = 12
 _WARM_CHANGES = 6  # by then a solver would have found the face from nothing
 
@@ -143,8 +143,8 @@ def _daqp(problem: Quadratic, size: float) -> _Near | None:
         raise SolverError("solver_missing", solver="daqp") from error
     low, high = np.concatenate([problem.low, problem.row_low]), np.concatenate([problem.high, problem.row_high])
     fixed = low == high
-    sense = np.where(fixed, np.int32(_EQUALITY), np.int32(0))
-    low[low == -np.inf], high[high == np.inf] = -_INFINITE, _INFINITE
+    sense = np.where(fixed, np.int32(DAQP_EQUALITY), np.int32(0))
+    low[low == -np.inf], high[high == np.inf] = -DAQP_INFINITE, DAQP_INFINITE
     try:
         weights, _, flag, info = daqp.solve(
             problem.cov / size, problem.gain / -size, problem.rows, high, low, sense, primal_tol=1e-9, iter_limit=2000
