@@ -191,29 +191,35 @@ def test_a_conflict_names_a_number_of_funds_only_where_it_is_needed():
 
 def test_a_conflict_that_corners_far_out_hide_names_all_its_limits():
     # No portfolio has a volatility of zero; without other limits the tangents so far leave weights of 1e7, and rounding passes for a price.
+    cov = np.array(
+        [
+            [0.053408252580832254, -0.018095056075196823, -0.012367239094487848, 0.014980349951049307],
+            [-0.018095056075196823, 0.044222510363764705, 0.03116606396231386, -0.002991747904378107],
+            [-0.012367239094487848, 0.03116606396231386, 0.03949700535537916, 0.003556493097374576],
+            [0.014980349951049307, -0.002991747904378107, 0.003556493097374576, 0.012589246868710512],
+        ]
+    )
+    held = (0.09299633314471027, 0.07660084206809344, 0.11998349015919643, 0.7104193346279998)
     mandate = Mandate(
         ABCD,
         long_only=False,
         target_volatility=0.0,
-        bounds={"C": (0.0, 0.5)},
-        groups=(Group("g", ("A", "D"), None, 0.3),),
-        current={"A": 0.0766, "B": 0.7104, "C": 0.093, "D": 0.12},
+        bounds={"A": (0.0, 0.5)},
+        groups=(Group("g", ("B", "C"), None, 0.3),),
+        current=dict(zip(ABCD, held, strict=True)),
         max_turnover=0.1,
-        locked={"A": 0.8},
-        excluded=("B",),
-        risk_grades={"A": 5, "B": 4, "C": 2, "D": 4},
+        locked={"B": 0.8},
+        excluded=("D",),
+        risk_grades={"A": 2, "B": 5, "C": 4, "D": 4},
         max_grade=2,
-        hard=("target_volatility", "fund:C:min", "excluded:B"),
+        hard=("target_volatility", "fund:A:min", "excluded:D"),
     )
-    cov = np.array(
-        [
-            [0.044222510363764705, -0.002991747904378107, -0.018095056075196823, 0.03116606396231386],
-            [-0.002991747904378107, 0.012589246868710512, 0.014980349951049307, 0.003556493097374576],
-            [-0.018095056075196823, 0.014980349951049307, 0.053408252580832254, -0.012367239094487848],
-            [0.03116606396231386, 0.003556493097374576, -0.012367239094487848, 0.03949700535537916],
-        ]
+    assert explain(
+        Moments(ABCD, np.array([0.028964430908529983, 0.07842873216449218, 0.12513950487303954, 0.08989491512938805]), cov), mandate
+    ).conflict == (
+        "sum",
+        "target_volatility",
     )
-    assert explain(Moments(ABCD, np.array([0.078, 0.09, 0.029, 0.125]), cov), mandate).conflict == ("sum", "target_volatility")
 
 
 def test_a_relaxed_mandate_has_the_same_limits_farther_out():
