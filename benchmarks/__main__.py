@@ -1,7 +1,8 @@
-"""`python -m benchmarks [--quick]`: every scale and timing claim, each beside its reference in the same run.
+"""`python -m benchmarks [--quick] [--only NAME ...]`: every scale and timing claim, each beside its reference in the same run.
 
-A claim checks its answer before it is timed and fails on a wrong one. --quick uses small sizes and writes nothing but
-var/benchmarks.json; without it docs/measured.md is written anew.
+A claim checks its answer before it is timed and fails on a wrong one. --quick uses small sizes and keeps nothing. Without it
+each claim's rows are kept in var/benchmarks.json with their date, commit and machine, and docs/measured.md is written anew
+from all that are kept: --only measures some claims and leaves the others as they were.
 """
 
 import argparse
@@ -9,9 +10,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -29,41 +32,61 @@ def memory_gib() -> int:
     return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
 
 
+def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
+    from benchmarks import foundation, out_of_sample, proofs
+    from benchmarks.engine.sections import engine
+    from benchmarks.readvice import review_of_everyone
+
+    listed = (*foundation.CLAIMS, *proofs.CLAIMS, *out_of_sample.CLAIMS, engine, review_of_everyone)
+    return {claim.__name__: claim for claim in listed}
+
+
+def measured(kept: dict[str, Any], names: list[str]) -> str:
+    """The page of all claims that were measured, in their order."""
+    parts = ["# Measured\n\nBy `make prove`. Data are simulated unless a row says otherwise."]
+    for name in names:
+        if name in kept:
+            head, rows = kept[name]["head"], kept[name]["rows"]
+            lines = [f"| {' | '.join(row[key] for key in ('claim', 'ours', 'reference', 'ratio', 'bound', 'verdict'))} |" for row in rows]
+            title = f"## {name.replace('_', ' ').capitalize()}\n\n{head['date']}, commit {head['commit']}, {head['machine']}."
+            parts.append("\n".join([title, "", "| claim | ours | reference | ratio | must | |", "|---|---|---|---|---|---|", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="the claims to measure")
+    options = parser.parse_args()
 
     import django
 
     django.setup()
-    from benchmarks.engine.sections import engine
-    from benchmarks.foundation import CLAIMS
-    from benchmarks.out_of_sample import CLAIMS as OUT_OF_SAMPLE
-    from benchmarks.proofs import CLAIMS as PROOFS
-    from benchmarks.readvice import review_of_everyone
-
-    rows = []
-    for claim in (*CLAIMS, *PROOFS, *OUT_OF_SAMPLE, engine, review_of_everyone):
-        for row in claim(quick):
-            rows.append(row)
-            sys.stdout.write(row.line() + "\n")
-            sys.stdout.flush()
-    machine = f"{os.cpu_count()} cores, {memory_gib()} GiB, Python {sys.version.split()[0]}"
-    head = {"date": date.today().isoformat(), "commit": commit(), "machine": machine, "quick": quick}
     from django.conf import settings
 
-    (settings.VAR_DIR / "benchmarks.json").write_text(json.dumps(head | {"rows": [asdict(row) for row in rows]}, indent=1))
-    if not quick:
-        table = "\n".join(f"| {row.claim} | {row.ours} | {row.reference} | {row.ratio} | {row.bound} | {row.verdict} |" for row in rows)
-        (ROOT / "docs/measured.md").write_text(
-            f"# Measured\n\nBy `make prove` on {head['date']}, commit {head['commit']}, {machine}. "
-            "Data are simulated unless a row says otherwise.\n\n"
-            f"| claim | ours | reference | ratio | must | |\n|---|---|---|---|---|---|\n{table}\n",
-            encoding="utf-8",
-        )
+    known = claims()
+    wanted = options.only or list(known)
+    for name in wanted:
+        if name not in known:
+            parser.error(f"there is no claim {name}; there are {', '.join(known)}")
+    store = settings.VAR_DIR / "benchmarks.json"
+    kept = json.loads(store.read_text()) if store.exists() else {}
+    machine = f"{os.cpu_count()} cores, {memory_gib()} GiB, Python {sys.version.split()[0]}"
+    head = {"date": date.today().isoformat(), "commit": commit(), "machine": machine}
+    is_short = False
+    for name in wanted:
+        rows = []
+        for row in known[name](options.quick):
+            rows.append(asdict(row))
+            is_short |= row.verdict == "short"
+            sys.stdout.write(row.line() + "\n")
+            sys.stdout.flush()
+        if not options.quick:
+            kept[name] = {"head": head, "rows": rows}
+            store.write_text(json.dumps(kept, indent=1))
+            (ROOT / "docs/measured.md").write_text(measured(kept, list(known)), encoding="utf-8")
     # A shared machine is noisy: --quick fails on a wrong answer only, the bounds bind in the full run.
-    return int(not quick and any(row.verdict == "short" for row in rows))
+    return int(not options.quick and is_short)
 
 
 if __name__ == "__main__":
