@@ -13,7 +13,7 @@ from advisor.jurisdictions import advice_rules
 from advisor.models import Readvice, ReadviceRun
 from advisor.selectors.review_inputs import NO_LEVEL, FundTable, GoalBlock, fund_table
 from portfolios.jurisdictions import jurisdiction
-from portfolios.kernels.errors import InfeasibleError, KernelError
+from portfolios.kernels.errors import InfeasibleError, KernelError, SolverError
 from portfolios.kernels.frontier import Frontier
 from portfolios.kernels.types import FloatArray, IntArray, Moments
 from portfolios.models import Fund, Holding, Pool
@@ -157,8 +157,14 @@ def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tup
         mandate = level_mandate({code: reviewer.market.funds[code] for code in codes}, 1, float(rate))
         began = perf_counter()
         book = Book(mandate, gammas[some], years[some], current[some])
-        review = review_book(book=book, moments=reviewer.market.moments, cvar_limit=limits[some])
-        reviewer.kernel_seconds += perf_counter() - began
+        try:
+            review = review_book(book=book, moments=reviewer.market.moments, cvar_limit=limits[some])
+        except KernelError as error:  # one book that fails is not the night of all others
+            for row in who[some].tolist():
+                _refuse(found, row, error)
+            continue
+        finally:
+            reviewer.kernel_seconds += perf_counter() - began
         _take(found, who[some], review, codes)
     _whole_figures(reviewer, block, found, (who, columns))
     _decide(found, who)
@@ -189,12 +195,16 @@ def _redemption_rates(days_open: IntArray) -> FloatArray:
 
 def _take(found: Found, rows: IntArray, review: BookReview, codes: tuple[str, ...]) -> None:
     """Put a book's review into its rows: shares of what is advised become shares of all that the portfolio holds."""
+    proven = np.isfinite(review.weights).all(axis=1)
+    for row in rows[~proven].tolist():
+        _refuse(found, row, SolverError("not_proven_optimal"))
+    rows = rows[proven]
     advised = 1.0 - found.outside[rows]
-    found.risk_aversion[rows] = review.risk_aversion
+    found.risk_aversion[rows] = review.risk_aversion[proven]
     for name in ("turnover", "gain", "cost"):
-        getattr(found, name)[rows] = getattr(review, name) * advised
-    found.cvar_now[rows], found.cvar_then[rows] = review.cvar_now, review.cvar_then
-    rounded = review.weights.round(WEIGHT_DIGITS)
+        getattr(found, name)[rows] = getattr(review, name)[proven] * advised
+    found.cvar_now[rows], found.cvar_then[rows] = review.cvar_now[proven], review.cvar_then[proven]
+    rounded = review.weights[proven].round(WEIGHT_DIGITS)
     for row, weights in zip(rows.tolist(), rounded, strict=True):
         held = np.flatnonzero(weights)
         found.weights[row] = dict(zip([codes[i] for i in held.tolist()], weights[held].tolist(), strict=True))
@@ -235,7 +245,8 @@ def _decide(found: Found, who: IntArray) -> None:
 
 
 def _refuse(found: Found, row: int, error: KernelError) -> None:
-    found.action[row] = Action.IMPOSSIBLE.value
+    # A solver that failed says nothing of the limits.
+    found.action[row] = (Action.IMPOSSIBLE if isinstance(error, InfeasibleError) else Action.UNKNOWN).value
     found.error[row] = {"code": error.code, "params": {name: str(value) for name, value in error.params.items()}}
 
 

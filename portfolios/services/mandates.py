@@ -70,7 +70,7 @@ class Book:
 
 @dataclass(frozen=True)
 class BookSolution:
-    """Weights (N, n) in the order of the mandate's funds, proven to the KKT residual `gap` (N,); NaN rows are impossible."""
+    """Weights (N, n) in the order of the mandate's funds, proven to the KKT residual `gap` (N,); NaN where nothing was proven."""
 
     weights: FloatArray
     gap: FloatArray
@@ -80,7 +80,7 @@ def solve_book(*, book: Book, moments: Moments) -> BookSolution:
     """Solve for all investors of a book at once. Raises InfeasibleError where the limits they share contradict each other."""
     standard = standardise(moments, book.mandate)
     found = solve_batch(standard, Investors(1.0 / book.risk_aversion, book.current, book.horizon_years))
-    return BookSolution(found.weights, found.gap)
+    return BookSolution(np.where(found.proven[:, None], found.weights, np.nan), found.gap)
 
 
 def solve_mandate_file(*, moments: Path, mandate: Path) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from advisor import services
 from advisor.models import Goal, Readvice, ReadviceBlock, ReadviceRun
 from advisor.selectors.review_inputs import fund_table, load_goals
 from advisor.services import readvice as service
+from advisor.services import reviewing
 from advisor.services.readvice import readvise_next_block
 from advisor.tasks import sweep_task
 from config import jobs
 from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import SolverError
 from portfolios.models import Fund, Holding, Order, Pool, Portfolio
 from portfolios.services import solve_advice
 from tests.advisor.review_world import client_with, hold, many_clients, review_everyone
@@ -244,6 +246,36 @@ def test_a_block_that_kills_its_worker_fails_in_the_end_and_the_review_of_before
     assert run.blocks.get().status == "failed"
     assert ReadviceRun.objects.get(is_current=True) == before
     assert Readvice.objects.filter(run=before).exists()
+
+
+def test_a_book_that_cannot_be_solved_is_not_the_night_of_the_others(people, market, monkeypatch):
+    spoilt = client_with(people.anna_investor, 3, cash_minor=5_000_000)
+    well = client_with(people.ben_investor, 2, cash_minor=5_000_000)
+    review_book = reviewing.review_book
+
+    def failing(*, book, **rest):
+        if "IX1" in book.mandate.funds:
+            raise SolverError("solver_failed", solver="daqp")
+        return review_book(book=book, **rest)
+
+    monkeypatch.setattr(reviewing, "review_book", failing)
+    assert review_of(well).action == "adjust"
+    row = Readvice.objects.get(goal=spoilt, run__is_current=True)
+    assert (row.action, row.error["code"], row.weights) == ("unknown", "solver_failed", {})
+
+
+def test_a_row_that_is_not_proven_is_not_advised(people, market, monkeypatch):
+    goal = client_with(people.anna_investor, 3, cash_minor=5_000_000)
+    review_book = reviewing.review_book
+
+    def unproven(**asked):
+        review = review_book(**asked)
+        review.weights[:] = float("nan")
+        return review
+
+    monkeypatch.setattr(reviewing, "review_book", unproven)
+    row = review_of(goal)
+    assert (row.action, row.error["code"], row.weights) == ("unknown", "not_proven_optimal", {})
 
 
 def test_a_broker_that_is_down_leaves_a_run_that_the_sweep_rings_for(people, market, monkeypatch, django_capture_on_commit_callbacks):
