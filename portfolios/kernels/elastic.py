@@ -16,6 +16,7 @@ TOLERANCE = 1e-9  # sums of amounts are told apart by more than this
 LINEAR_TOLERANCE = 1e-10  # limits count as kept within this, all together, where none is on the volatility; else within the above
 _GAP = 1e-10  # a volatility counts as bounded within this
 _WINDOW = 1e-8  # a search may go this far beyond its sum: solvers are less exact than the check that follows
+_LOOSE = 1e-7
 _MAX_ROWS = 10_000
 _MAX_ROUNDS = 200
 _BOXES = (1e-5, 1e-3)  # how far around the conic solver's weights to look for better ones
@@ -188,6 +189,8 @@ class Elastic:
         for _ in range(_MAX_ROUNDS):
             n_rows = len(self._rows)
             values = solve(programme)
+            is_loose = values is None  # HiGHS has called programmes impossible at tight tolerances that have a solution
+            values = solve(programme, _LOOSE) if values is None else values
             if values is None:
                 return None
             fixed = with_fixed(programme, values)
@@ -195,7 +198,7 @@ class Elastic:
             if exact is not None and programme.cost @ exact <= programme.cost @ values + TOLERANCE:
                 return exact
             if len(self._rows) == n_rows:
-                return values if exact is None else exact
+                return values if exact is None and not is_loose else exact
             for row in self._rows[n_rows:]:
                 programme = with_row(programme, row, 0.0)
         raise SolverError("not_proven_optimal", n_funds=len(self._set.funds))

@@ -105,12 +105,17 @@ def limits_of(moments: Moments, mandate: Mandate, *, reach: float = 0.0) -> Limi
         has_counts=mandate.max_funds is not None or mandate.min_weight_if_held is not None,
     )
     limits = [*_fund_limits(mandate, columns), *_joint_limits(moments, mandate, columns)]
-    rows, at_most = _ties(mandate, columns, max(reach, _reach(mandate)))
+    reach = max(reach, _reach(mandate))
+    rows, at_most = _ties(mandate, columns, reach)
     low, high, whole = np.full(columns.size, -np.inf), np.full(columns.size, np.inf), np.zeros(columns.size, bool)
     for part in (columns.trades, columns.volatility, columns.above, columns.below, columns.risk_parts):
         low[part] = 0.0
     for part in (columns.long, columns.short):
         low[part], high[part], whole[part] = 0.0, 1.0, True
+    if columns.has_counts:
+        # The ties say so too, but where weights have no bounds of their own HiGHS has called limits impossible that are not.
+        low[columns.weights], high[columns.weights] = -reach, reach
+        high[columns.above], high[columns.below] = reach, reach
     return LimitSet(
         funds=mandate.funds,
         limits=tuple(sorted(limits, key=lambda limit: limit.name)),

@@ -26,12 +26,12 @@ class Programme:
     whole: np.ndarray
 
 
-def solve(programme: Programme) -> FloatArray | None:
+def solve(programme: Programme, tolerance: float = SOLVER_TOLERANCE) -> FloatArray | None:
     """Return an optimum (k,) by HiGHS, None if there is no solution; raises SolverError where HiGHS gives up."""
-    return run(open_solver(programme))
+    return run(open_solver(programme, tolerance))
 
 
-def open_solver(programme: Programme) -> Any:
+def open_solver(programme: Programme, tolerance: float = SOLVER_TOLERANCE) -> Any:
     """A HiGHS instance that holds a programme: tight tolerances, no gap, one thread."""
     import highspy
 
@@ -39,9 +39,9 @@ def open_solver(programme: Programme) -> Any:
     options: dict[str, Any] = {
         "output_flag": False,
         "parallel": "off",
-        "primal_feasibility_tolerance": SOLVER_TOLERANCE,
-        "dual_feasibility_tolerance": SOLVER_TOLERANCE,
-        "mip_feasibility_tolerance": SOLVER_TOLERANCE,
+        "primal_feasibility_tolerance": tolerance,
+        "dual_feasibility_tolerance": tolerance,
+        "mip_feasibility_tolerance": tolerance,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": SOLVER_TOLERANCE,
         "mip_max_nodes": _MAX_NODES,

@@ -189,6 +189,13 @@ def test_a_conflict_names_a_number_of_funds_only_where_it_is_needed():
     assert explain(four_funds(), hard).conflict == ("excluded:D", "locked:C", "long_only", "sum", "target_return")
 
 
+def test_a_conflict_of_many_counted_funds_names_every_cap():
+    moments = market(1, 20)
+    maxima = tuple(f"fund:{fund}:max" for fund in moments.codes)
+    mandate = Mandate(moments.codes, risk_aversion=5.0, max_funds=3, default_bounds=(0.0, 0.3), hard=("max_funds", *maxima))
+    assert explain(moments, mandate).conflict == (*sorted(maxima), "max_funds", "sum")
+
+
 def test_a_conflict_that_corners_far_out_hide_names_all_its_limits():
     # No portfolio has a volatility of zero; without other limits the tangents so far leave weights of 1e7, and rounding passes for a price.
     cov = np.array(
