@@ -117,8 +117,8 @@ def test_a_second_solver_on_a_model_of_its_own_agrees(seed):
         problem.solve(solver=cp.PIQP, eps_abs=1e-10, eps_rel=1e-10)
     else:
         problem.solve(solver=cp.SCS, eps_abs=1e-9, eps_rel=1e-9, max_iters=200_000)
-    # An interior point may miss its own tight tolerance by a little: what counts is whether the values agree.
-    assert problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE)
+    # An interior point may miss its own tight tolerance by a little, or run out of steps there: what counts is that the values agree.
+    assert problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
     assert ours.objective == pytest.approx(problem.value, abs=1e-8 if quadratic else 1e-6)
 
 
