@@ -124,7 +124,7 @@ def test_on_one_face_weights_are_linear_in_the_risk_tolerance(seed):
     same = polish(further, found.face)
     if line is None or same is None or any((getattr(same.face, x) != getattr(found.face, x)).any() for x in ("funds", "rows", "trades")):
         return
-    assert same.weights - found.weights == pytest.approx(1e-6 * line.step, rel=1e-3, abs=1e-9)
+    assert same.weights - found.weights == pytest.approx(1e-6 * line.step, abs=1e-11)
 
 
 def test_the_face_of_the_highest_return_is_the_last():
