@@ -16,6 +16,7 @@ def nightly(hour: int, minute: int, task: str) -> dict[str, Any]:
 
 BEAT_SCHEDULE = {
     "sweep-advisor": every(15, "advisor.sweep", "now"),
+    "sweep-portfolios": every(15, "portfolios.sweep", "now"),
     "confirm-orders": every(60, "portfolios.confirm_orders", "now"),
     "sweep-marketing": every(15, "marketing.sweep", "now"),
     "heartbeat-now": every(20, "config.heartbeat_now", "now"),

@@ -18,6 +18,7 @@ urlpatterns = [
     path("demo/outbox/", demo_outbox, name="demo_outbox"),
     path("admin/", admin.site.urls),
     path("advisors/", advisor_site.urls),
+    path("market/", include("portfolios.urls")),
     path("marketing/", include("marketing.urls")),
     path("", include("advisor.urls")),
 ]

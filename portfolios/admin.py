@@ -32,7 +32,7 @@ class ImportIssueInline(ReadOnlyInline):
 
 @admin.register(ImportRun)
 class ImportRunAdmin(ReadOnlyAdmin):
-    list_display = ("imported_at", "source", "file_name", "n_rows", "n_new", "n_unchanged", "n_reported", "n_funds")
+    list_display = ("queued_at", "source", "file_name", "n_rows", "n_new", "n_unchanged", "n_reported", "n_funds")
     list_filter = ("source",)
     search_fields = ("file_name", "sha256")
     inlines = (ImportIssueInline,)

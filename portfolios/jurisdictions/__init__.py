@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from django.conf import settings
@@ -30,6 +31,9 @@ class Category(Named):
     asset_class: str = Field(alias="class")
     grade: int = Field(ge=1, le=5)
     lag: str
+    screen: Literal["active", "index", "money"]
+    jump: float
+    size: tuple[float, float | None]
 
 
 class Lag(Row):
@@ -65,6 +69,72 @@ class AdviceLimits(Row):
     min_pool: dict[int, int]
 
 
+class LeverageStep(Row):
+    above_percent: int
+    at_least: int
+
+
+class GradingRules(Row):
+    drawdown_bands: dict[int, float]
+    window_years: int
+    leverage: list[LeverageStep]
+    complex_at_least: int
+    calmer: float
+
+
+class HorizonBin(Row):
+    below_years: float
+    years: float
+
+
+class ScreenGates(Row):
+    min_months: int
+    min_months_index: int
+    min_manager_months: int
+    size_quarters: int
+    min_daily_limit_minor: int
+    min_peers: int
+    max_style_break: float
+
+
+class PublicationLag(Row):
+    nav_days: int
+    size_days: int
+
+
+class ScreenRules(Row):
+    gates: ScreenGates
+    weights: dict[str, dict[str, float]]
+    shrink_months: int
+    enter: float
+    leave: float
+    quarters_to_leave: int
+    max_a_company: int
+    interval: float
+    n_bootstrap: int
+    holding_days: int
+    publication_lag: PublicationLag
+    min_companies_a_grade: int
+    min_money_funds: int
+
+
+class CapacityRules(Row):
+    slow: float
+    stop: float
+    slow_liquid: float
+    stop_liquid: float
+    liquid_classes: list[str]
+    hold_days: int
+
+
+class MonitorRules(Row):
+    volatility_ratio: float
+    drawdown: dict[int, float]
+    stale_days: int
+    style_drift: float
+    size_collapse: float
+
+
 class RedemptionFloor(Row):
     below_days: int
     rate: float
@@ -87,6 +157,11 @@ class Jurisdiction(Row):
     levels: dict[int, LevelRule]
     horizon_ceilings: list[HorizonCeiling]
     advice: AdviceLimits
+    grading: GradingRules
+    horizon_bins: list[HorizonBin]
+    screen: ScreenRules
+    capacity: CapacityRules
+    monitor: MonitorRules
     redemption_floors: list[RedemptionFloor]
     redemption_exempt_categories: list[str]
     purchase_fee_caps_bps: dict[str, int]

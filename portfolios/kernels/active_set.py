@@ -419,7 +419,9 @@ def _evened(problem: Quadratic, found: Optimum, point: _Point, slopes: tuple[Flo
         return found
     near = face_of(problem, even, 1e-12)
     priced = np.abs(point.multipliers) > tolerance
-    near = replace(near, rows=np.where(priced[:-1], face.rows, near.rows), turnover=face.turnover and bool(priced[-1]))
+    # What the even weights rest on stays held, priced or not: the face alone must lead back to them.
+    turnover = near.turnover or (face.turnover and bool(priced[-1]))
+    near = replace(near, rows=np.where(priced[:-1], face.rows, near.rows), turnover=turnover)
     return _proven(problem, replace(point, weights=even), near, tolerance) or found
 
 

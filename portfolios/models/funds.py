@@ -1,4 +1,4 @@
-"""Funds, their price history, the pool, and the imports that brought them."""
+"""Funds: what they are now, and the dated facts about them, each with the day on which it was published."""
 
 from django.db import models
 from django.utils.translation import get_language
@@ -17,10 +17,26 @@ class Fund(models.Model):
     risk_grade = models.PositiveSmallIntegerField(_("risk grade"), db_index=True)
     currency = models.CharField(_("currency"), max_length=3, default="CNY")
     source = models.CharField(_("source"), max_length=20)
+    share_class = models.CharField(_("share class"), max_length=4, blank=True)
+    # One portfolio sold in several share classes has one family code; blank: the fund stands alone.
+    family_code = models.CharField(_("family of share classes"), max_length=20, blank=True, db_index=True)
+    is_index = models.BooleanField(_("tracks an index"), default=False)
     is_simulated = models.BooleanField(_("simulated"), default=False)
     is_open = models.BooleanField(_("open for purchase"), default=True)
     purchase_fee_bps = models.PositiveSmallIntegerField(_("purchase fee, basis points"), default=0)
     annual_fee_bps = models.PositiveSmallIntegerField(_("running fees a year, basis points"), default=0)
+    sales_fee_bps = models.PositiveSmallIntegerField(_("sales-service fee a year, basis points"), default=0)
+    issuer_grade = models.PositiveSmallIntegerField(_("issuer's risk grade"), null=True, blank=True)
+    own_grade = models.PositiveSmallIntegerField(_("our risk grade"), null=True, blank=True)
+    leverage_percent = models.PositiveSmallIntegerField(_("leverage allowed, percent of net assets"), default=100)
+    is_complex = models.BooleanField(_("complex product"), default=False)
+    manager = models.CharField(_("manager"), max_length=80, blank=True)
+    manager_since = models.DateField(_("manager since"), null=True, blank=True)
+    size_minor = models.BigIntegerField(_("net assets, last published"), null=True, blank=True)
+    units_centi = models.BigIntegerField(_("units, last published"), null=True, blank=True)
+    size_date = models.DateField(_("date of the last published size"), null=True, blank=True)
+    daily_limit_minor = models.BigIntegerField(_("most one account may buy a day"), null=True, blank=True)
+    ended_on = models.DateField(_("wound up on"), null=True, blank=True)
     inception_date = models.DateField(_("first NAV date"), null=True, blank=True)
     last_nav_micro = models.BigIntegerField(_("last NAV, millionths"), null=True, blank=True)
     last_nav_date = models.DateField(_("last NAV date"), null=True, blank=True)
@@ -45,87 +61,63 @@ class Fund(models.Model):
         return (self.name_zh or self.name_en) if zh_first else (self.name_en or self.name_zh)
 
 
-class NavYear(models.Model):
-    """A calendar year of one fund's daily history as packed little-endian arrays, one entry a published NAV.
+class FundSize(models.Model):
+    """A quarter's published net assets and units of a fund."""
 
-    A pool's (T, n) matrix is then one query of n x years rows and a few `numpy.frombuffer` calls, an append rewrites
-    one row of about five kilobytes, and 10,000 funds over ten years are 100,000 rows instead of 25 million. What is
-    lost - SQL over single days - nobody needs: the last NAV stands on the fund.
-    """
-
-    fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="nav_years")
-    year = models.PositiveSmallIntegerField()
-    n_days = models.PositiveSmallIntegerField()
-    days = models.BinaryField()  # int32: proleptic Gregorian ordinals, ascending
-    nav_micro = models.BinaryField()  # int64: unit NAV in millionths
-    total_return = models.BinaryField()  # float64: total-return index, distributions reinvested
-    distribution_micro = models.BinaryField(default=b"")  # int64 a day, or empty where there was none all year
+    fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="sizes")
+    as_of_date = models.DateField()
+    published_date = models.DateField()
+    size_minor = models.BigIntegerField()
+    units_centi = models.BigIntegerField()
+    institutional_share = models.FloatField(null=True, blank=True)  # of the units, a fraction of 1
 
     class Meta:
-        verbose_name = _("year of NAVs")
-        verbose_name_plural = _("years of NAVs")
-        constraints = [models.UniqueConstraint(fields=["fund", "year"], name="nav_year_once_a_fund")]
+        verbose_name = _("fund size")
+        verbose_name_plural = _("fund sizes")
+        constraints = [
+            models.UniqueConstraint(fields=["fund", "as_of_date"], name="fund_size_once_a_quarter"),
+            models.CheckConstraint(condition=models.Q(size_minor__gte=0, units_centi__gte=0), name="fund_size_not_negative"),
+        ]
 
 
-class Pool(models.Model):
-    """One version of the quality pool. Exactly one is current; a new one becomes so by one pointer UPDATE."""
+class FundFact(models.Model):
+    """Something that became true of a fund on a day and was published on another; a screen sees only what was published."""
 
-    name = models.CharField(_("name"), max_length=80)
-    is_current = models.BooleanField(default=False)
+    class Kind(models.TextChoices):
+        MANAGER = "manager", _("new manager")  # text: the name
+        PURCHASE = "purchase", _("purchase")  # text: open | closed; number: most an account may buy a day, minor units
+        LIQUIDATION_WARNING = "liquidation_warning", _("warning of liquidation")
+        ENDED = "ended", _("wound up")
+        SPLIT = "split", _("split")  # number: new units a million old ones
+
+    fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="facts")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    from_date = models.DateField()
+    published_date = models.DateField()
+    text = models.CharField(max_length=120, blank=True)
+    number = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("fact about a fund")
+        verbose_name_plural = _("facts about funds")
+        constraints = [models.UniqueConstraint(fields=["fund", "kind", "from_date"], name="fund_fact_once_a_day")]
+
+
+class GradeChange(models.Model):
+    """A fund's risk grade from a day on: the stricter of the issuer's and ours, and why. Never changed, only followed."""
+
+    fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="grade_changes")
+    from_grade = models.PositiveSmallIntegerField(null=True, blank=True)
+    to_grade = models.PositiveSmallIntegerField()
+    issuer_grade = models.PositiveSmallIntegerField(null=True, blank=True)
+    own_grade = models.PositiveSmallIntegerField()
+    reasons = models.JSONField(default=list)  # [{"code", ...figures}]
+    data_date = models.DateField()
     made_at = models.DateTimeField(auto_now_add=True)
-    funds = models.ManyToManyField(Fund, through="PoolFund", related_name="pools")
 
     class Meta:
-        verbose_name = _("pool")
-        verbose_name_plural = _("pools")
-        constraints = [models.UniqueConstraint(fields=["is_current"], condition=models.Q(is_current=True), name="one_current_pool")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class PoolFund(models.Model):
-    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="members")
-    fund = models.ForeignKey(Fund, on_delete=models.PROTECT, related_name="pool_memberships")
-    reason = models.CharField(_("why it is in"), max_length=200, blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["pool", "fund"], name="pool_fund_once")]
-
-    def __str__(self) -> str:
-        return self.fund.code
-
-
-class ImportRun(models.Model):
-    """One file read: what came in, what was stored, what was already there, and what was refused."""
-
-    source = models.CharField(max_length=20)
-    file_name = models.CharField(max_length=200)
-    sha256 = models.CharField(max_length=64)
-    n_rows = models.PositiveIntegerField(default=0)
-    n_new = models.PositiveIntegerField(default=0)
-    n_changed = models.PositiveIntegerField(default=0)
-    n_unchanged = models.PositiveIntegerField(default=0)
-    n_reported = models.PositiveIntegerField(default=0)
-    n_funds = models.PositiveIntegerField(default=0)
-    imported_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("import")
-        verbose_name_plural = _("imports")
-
-    def __str__(self) -> str:
-        return self.file_name
-
-
-class ImportIssue(models.Model):
-    """A row of a file that was not stored, and why."""
-
-    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="issues")
-    line = models.PositiveIntegerField()
-    fund_code = models.CharField(max_length=20, blank=True)
-    code = models.CharField(max_length=40)  # a reason of portfolios.sources
-    detail = models.CharField(max_length=200, blank=True)
-
-    def __str__(self) -> str:
-        return self.code
+        verbose_name = _("change of a risk grade")
+        verbose_name_plural = _("changes of risk grades")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(to_grade__range=(1, 5), own_grade__range=(1, 5)), name="grade_change_1_to_5")
+        ]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from django.db import transaction
+from django.utils import timezone
 
+from config.jobs import Job
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.returns import align, annual_volatility
@@ -111,7 +113,7 @@ def _store(
             changed.append(known[code])
     with transaction.atomic():
         Fund.objects.bulk_create(new)
-        Fund.objects.bulk_update(changed, ["name_zh", "name_en", "category", "asset_class", "risk_grade"])
+        Fund.objects.bulk_update(changed, ["name_zh", "name_en", "category", "asset_class", "issuer_grade", "risk_grade"])
         return [(code, count, said[code]) for code, count in store_counted(history for history, _ in batch)]
 
 
@@ -147,6 +149,7 @@ def _restate(fund: Fund, words: _Described) -> bool:
         "name_en": words.name_en or fund.name_en,
         "category": words.category,
         "asset_class": kind.asset_class,
+        "issuer_grade": words.grade or kind.grade,
         "risk_grade": words.grade or kind.grade,
     }
     differs = any(getattr(fund, name) != value for name, value in wanted.items())
@@ -182,6 +185,8 @@ def _set_open(last: Mapping[str, bool]) -> None:
 
 def _record(request: ImportRequest, report: ImportReport) -> ImportRun:
     run = ImportRun(
+        status=Job.Status.DONE,
+        finished_at=timezone.now(),
         source=request.source,
         file_name=request.prices.name[:200],
         sha256=_sha256(request.prices),

