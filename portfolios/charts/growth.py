@@ -1,4 +1,4 @@
-"""Figures of funds and portfolios as plain plotly dictionaries. Colours come from the page's template, by `meta`."""
+"""What 10,000 became, with the drawdown below: of a fund, or of anything that grows."""
 
 from datetime import date
 from typing import Any

@@ -1,0 +1,5 @@
+"""Figures as plain plotly dictionaries, one module a noun. Colours come from the page's template, by `meta`."""
+
+from portfolios.charts.growth import MAX_POINTS, START_YUAN, growth_figure, growth_rows, thinned
+
+__all__ = ["MAX_POINTS", "START_YUAN", "growth_figure", "growth_rows", "thinned"]
