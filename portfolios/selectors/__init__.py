@@ -11,6 +11,7 @@ from portfolios.selectors.funds import (
     settlement_lag,
 )
 from portfolios.selectors.history import growth_of, load_history, nav_on, return_matrix
+from portfolios.selectors.matrices import MonthMatrix, daily_block, month_end_matrix
 from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
@@ -18,6 +19,7 @@ from portfolios.selectors.sentences import error_sentence, note_sentence, row_re
 
 __all__ = [
     "FundQuery",
+    "MonthMatrix",
     "PortfolioTotals",
     "Position",
     "PublishedHistory",
@@ -25,10 +27,12 @@ __all__ = [
     "category_of",
     "class_name",
     "current_pool",
+    "daily_block",
     "error_sentence",
     "find_funds",
     "growth_of",
     "load_history",
+    "month_end_matrix",
     "nav_on",
     "note_sentence",
     "orders_of",

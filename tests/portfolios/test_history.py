@@ -8,7 +8,7 @@ import pytest
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, NavYear
-from portfolios.selectors import growth_of, load_history, nav_on, return_matrix
+from portfolios.selectors import daily_block, growth_of, load_history, month_end_matrix, nav_on, return_matrix
 from portfolios.services import store_counted, store_histories
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +156,29 @@ def test_growth_starts_at_one_and_its_drawdown_is_never_above_zero():
     assert grown.drawdown.max() <= 0.0
     # Within the first month nothing is traded: buy and hold until the first date of January.
     assert grown.growth[3] == pytest.approx(0.25 * 1.003 + 0.75 * 1.056 / 1.059)
+
+
+def test_a_daily_block_is_the_matrix_of_its_window_and_looks_no_further():
+    ids = [make_fund(code).pk for code in "BAC"]
+    store_histories([make_history("A", n=60), make_history("B", start=date(2020, 1, 3), n=3)])
+    first, second = daily_block(ids, date(2019, 12, 30), date(2020, 1, 20), n_funds=2)
+    assert (first.codes, second.codes, second.values.size) == (("B", "A"), ("C",), 0)
+    whole = return_matrix(["B", "A"])
+    kept = (whole.dates >= date(2019, 12, 30).toordinal()) & (whole.dates <= date(2020, 1, 20).toordinal())
+    assert first.dates.tolist() == whole.dates[kept].tolist()
+    assert np.array_equal(first.values, whole.values[kept], equal_nan=True)
+    assert np.isnan(first.values[-1, 0])
+
+
+def test_month_ends_are_the_last_prices_of_whole_months():
+    ids = [make_fund(code).pk for code in "BAC"]
+    store_histories([make_history("A", n=100), make_history("B", start=date(2020, 1, 10), n=40)])
+    matrix = month_end_matrix(ids, date(2019, 12, 1), date(2020, 3, 30))
+    assert (matrix.codes, matrix.months.tolist()) == (("B", "A", "C"), [599, 600, 601])
+    of_a = dict(zip(make_history(n=100).dates, make_history(n=100).total_return, strict=True))
+    assert matrix.values[:, 1].tolist() == [of_a[date(*day).toordinal()] for day in [(2019, 12, 31), (2020, 1, 31), (2020, 2, 29)]]
+    # The last price of B is of 18 February: within 14 days of the month's end.
+    assert np.isnan(matrix.values[0, 0])
+    assert matrix.values[1:, 0] == pytest.approx([1.021, 1.039])
+    assert np.isnan(matrix.values[:, 2]).all()
+    assert np.isnan(month_end_matrix(ids, date(2019, 12, 1), date(2020, 3, 31)).values[-1, 0])
