@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolios.kernels.active_set import KKT_TOLERANCE
 from portfolios.kernels.batch_polish import Columns, polish_columns, tied
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
+from portfolios.kernels.faces import KKT_TOLERANCE
 from portfolios.kernels.quadratic import optimum_of
 from portfolios.kernels.standard import Quadratic, Standard
 from portfolios.kernels.types import FloatArray, IntArray

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from portfolios.kernels.active_set import FREE, Face, Optimum, equalities_on, fixed_weights, linear_gain, polish
+from portfolios.kernels.active_set import polish
+from portfolios.kernels.faces import FREE, Face, Optimum, equalities_on, fixed_weights, linear_gain
 from portfolios.kernels.risk import NORMAL_CVAR_95
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from portfolios.kernels.active_set import Face, Optimum, is_last, line_on, linear_gain
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
+from portfolios.kernels.faces import Face, Optimum, is_last, line_on, linear_gain
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.polynomials import cvar_roots, real_roots
 from portfolios.kernels.quadratic import optimum_of, solver_name

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.kernels.active_set import Optimum, face_of, from_weights
+from portfolios.kernels.active_set import from_weights
 from portfolios.kernels.conic import Conic, Sharp, sharpened
 from portfolios.kernels.covariances import square_root
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
+from portfolios.kernels.faces import Optimum, face_of
 from portfolios.kernels.mandate import Kind, Mandate
 from portfolios.kernels.prices import BINDS, is_corner
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from portfolios.kernels.active_set import FREE, HIGH, KINK, LOW, Face, Optimum, from_weights, polish
+from portfolios.kernels.active_set import from_weights, polish
 from portfolios.kernels.errors import InfeasibleError, SolverError
+from portfolios.kernels.faces import FREE, HIGH, KINK, LOW, Face, Optimum
 from portfolios.kernels.feasible import feasible_weights
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray

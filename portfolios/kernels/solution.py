@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from portfolios.kernels.active_set import Optimum
+from portfolios.kernels.faces import Optimum
 from portfolios.kernels.prices import BINDS, Limit, is_corner, least_prices
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
 from portfolios.kernels.standard import Quadratic, Standard

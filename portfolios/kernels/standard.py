@@ -1,8 +1,11 @@
 """A mandate on moments in standard form: the arrays that every executor shares, and the name of each limit in them."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import pick
@@ -30,10 +33,46 @@ class Quadratic:
     sell: FloatArray
     max_trade: float = np.inf
 
-    @property
+    @cached_property
+    def limits_trade(self) -> bool:
+        """Whether sum |w - current| is limited."""
+        return math.isfinite(self.max_trade)
+
+    @cached_property
     def has_kinks(self) -> bool:
         """Whether trading from `current` costs anything or is limited: the objective then bends there."""
-        return bool(np.isfinite(self.max_trade) or self.buy.any() or self.sell.any())
+        return bool(self.limits_trade or self.buy.any() or self.sell.any())
+
+    @cached_property
+    def largest_variance(self) -> float:
+        """The largest variance, 1 where there is none."""
+        return float(self.cov.diagonal().max()) or 1.0
+
+    @cached_property
+    def size(self) -> float:
+        """The largest variance, gain or cost, by which rounding is measured; 1 where there is none."""
+        largest = (self.cov.diagonal().max(), np.abs(self.gain).max(), self.buy.max(), self.sell.max())
+        return float(max(largest)) or 1.0
+
+    @cached_property
+    def lower(self) -> FloatArray:
+        """Lower limits of the funds, then of the rows (n + m,)."""
+        return np.concatenate([self.low, self.row_low])
+
+    @cached_property
+    def upper(self) -> FloatArray:
+        """Upper limits of the funds, then of the rows (n + m,)."""
+        return np.concatenate([self.high, self.row_high])
+
+    @cached_property
+    def is_fixed(self) -> NDArray[np.bool_]:
+        """Which funds, then rows (n + m,) have but one value."""
+        return self.lower == self.upper
+
+    def scaled(self, theta: float) -> "Quadratic":
+        """The problem with gain and costs, but not the variance, theta times as large."""
+        limits = (self.rows, self.row_low, self.row_high, self.low, self.high, self.current)
+        return Quadratic(self.cov, theta * self.gain, *limits, theta * self.buy, theta * self.sell, self.max_trade)
 
     def value(self, weights: FloatArray) -> float:
         """The objective at weights (n,)."""
@@ -59,8 +98,7 @@ class Standard:
     high_names: tuple[str, ...]
 
     def at(self, theta: float) -> Quadratic:
-        unit = self.unit
-        return replace(unit, gain=theta * unit.gain, buy=theta * unit.buy, sell=theta * unit.sell)
+        return self.unit.scaled(theta)
 
     def costs(self, weights: FloatArray) -> float:
         """One-off cost of trading from the current weights, a fraction of wealth."""

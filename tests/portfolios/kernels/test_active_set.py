@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from portfolios.kernels.active_set import KINK, LOW, face_of, from_weights, is_last, line_on, polish
+from portfolios.kernels.active_set import from_weights, polish
+from portfolios.kernels.faces import KINK, LOW, face_of, is_last, line_on
 from portfolios.kernels.feasible import feasible_weights
 from portfolios.kernels.standard import Quadratic
 from tests.portfolios.kernels.problems import best_value, random_problem, shuffled
