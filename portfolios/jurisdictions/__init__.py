@@ -1,5 +1,6 @@
 """What differs between countries, as validated data: `jurisdiction()` is the table of the deployment's own."""
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -140,6 +141,23 @@ class RedemptionFloor(Row):
     rate: float
 
 
+class StressScenario(Named):
+    """A bad time by its dates, and the shock a class for portfolios whose funds have no prices from then."""
+
+    code: str
+    start: date
+    end: date
+    shocks: dict[str, float]
+
+
+class BacktestRules(Row):
+    """Bands of rebalancing, and the bad times a backtest is held against."""
+
+    band_relative: float
+    band_absolute: float
+    scenarios: list[StressScenario]
+
+
 class Jurisdiction(Row):
     version: str
     currency: str
@@ -166,6 +184,7 @@ class Jurisdiction(Row):
     redemption_exempt_categories: list[str]
     purchase_fee_caps_bps: dict[str, int]
     min_purchase_minor: int
+    backtest: BacktestRules
 
 
 @cache
