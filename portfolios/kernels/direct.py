@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -66,12 +67,22 @@ def _counted(standard: Standard) -> Quadratic:
 
 @dataclass(frozen=True)
 class _Point:
-    """The optimum at one theta, its variance, and its mean after the costs that count."""
+    """The optimum at one theta of a path, its variance, and its mean after the costs that count."""
 
     theta: float
     optimum: Optimum
-    variance: float
-    net: float
+    unit: Quadratic
+
+    @cached_property
+    def variance(self) -> float:
+        weights = self.optimum.weights
+        return max(float(weights @ self.unit.cov @ weights), 0.0)
+
+    @cached_property
+    def net(self) -> float:
+        unit, weights = self.unit, self.optimum.weights
+        trade = weights - unit.current
+        return float(unit.gain @ weights - unit.buy @ np.maximum(trade, 0.0) - unit.sell @ np.maximum(-trade, 0.0))
 
 
 @dataclass
@@ -82,26 +93,15 @@ class _Path:
     face: Face | None = field(default=None)
 
     def at(self, theta: float) -> _Point:
-        unit = self.unit
-        problem = replace(unit, gain=theta * unit.gain, buy=theta * unit.buy, sell=theta * unit.sell)
-        found = optimum_of(problem, self.face)
+        found = optimum_of(self.unit.scaled(theta), self.face)
         self.face = found.face
-        return _Point(theta, found, _variance(unit, found.weights), _net(unit, found.weights))
+        return _Point(theta, found, self.unit)
 
     @property
     def scale(self) -> float:
         """A theta at which return and risk weigh about the same."""
         unit = self.unit
-        return (float(unit.cov.diagonal().max()) or 1.0) / (float(np.ptp(unit.gain)) or float(np.abs(unit.gain).max()) or 1.0)
-
-
-def _variance(unit: Quadratic, weights: FloatArray) -> float:
-    return max(float(weights @ unit.cov @ weights), 0.0)
-
-
-def _net(unit: Quadratic, weights: FloatArray) -> float:
-    trade = weights - unit.current
-    return float(unit.gain @ weights - unit.buy @ np.maximum(trade, 0.0) - unit.sell @ np.maximum(-trade, 0.0))
+        return unit.largest_variance / (float(np.ptp(unit.gain)) or float(np.abs(unit.gain).max()) or 1.0)
 
 
 def _piece(unit: Quadratic, face: Face) -> tuple[FloatArray, FloatArray] | None:

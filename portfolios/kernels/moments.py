@@ -162,9 +162,9 @@ def _shape(array: FloatArray) -> str:
 
 
 def _symmetric(codes: tuple[str, ...], cov: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
-    difference = np.abs(cov - cov.T)
-    if not difference.any():
+    if (cov == cov.T).all():
         return cov, ()
+    difference = np.abs(cov - cov.T)
     deviation = np.sqrt(cov.diagonal())
     rounding = _ROUNDING * float(deviation.max()) ** 2
     excess = difference - SYMMETRY_LIMIT * np.outer(deviation, deviation)
@@ -177,7 +177,7 @@ def _symmetric(codes: tuple[str, ...], cov: FloatArray) -> tuple[FloatArray, tup
 def _psd(cov: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     """Cholesky decides in a tenth of the time of the eigenvalues, which are asked only where it fails."""
     lifted = cov.copy()
-    lifted.flat[:: len(cov) + 1] += _ROUNDING * float(cov.diagonal().max()) or 1e-300
+    lifted.ravel()[:: len(cov) + 1] += _ROUNDING * float(cov.diagonal().max()) or 1e-300
     try:
         np.linalg.cholesky(lifted)
     except np.linalg.LinAlgError:
@@ -191,9 +191,11 @@ def _psd(cov: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
 
 def pick(moments: Moments, codes: tuple[str, ...]) -> Moments:
     """Return the moments of some funds, in the order asked; raises DataError naming a fund that has none."""
+    if codes == moments.codes:
+        return moments
     place = {code: i for i, code in enumerate(moments.codes)}
     for code in codes:
         if code not in place:
             raise DataError("fund_without_moments", fund=code)
     at = np.array([place[code] for code in codes], int)
-    return Moments(codes, moments.mean[at], moments.cov[np.ix_(at, at)], moments.versions, moments.notes)
+    return Moments(codes, moments.mean[at], moments.cov[at[:, None], at], moments.versions, moments.notes)

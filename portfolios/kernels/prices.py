@@ -15,15 +15,14 @@ BINDS = 1e-9  # a limit this near holds with equality
 def is_corner(problem: Quadratic, weights: FloatArray) -> bool:
     """Return whether the limits that hold at weights (n,) are too many for their multipliers to be unique."""
     inside = (weights > problem.low + BINDS) & (weights < problem.high - BINDS)
-    normals = problem.rows
     if problem.has_kinks:
         trade = weights - problem.current
-        inside &= (np.abs(trade) > BINDS) | ((problem.buy == 0.0) & (problem.sell == 0.0) & ~np.isfinite(problem.max_trade))
-        if np.isfinite(problem.max_trade) and np.abs(trade).sum() >= problem.max_trade - BINDS:
-            normals = np.vstack([normals, np.sign(trade)])
+        inside &= (np.abs(trade) > BINDS) | ((problem.buy == 0.0) & (problem.sell == 0.0) & (not problem.limits_trade))
     at_rows = problem.rows @ weights
-    held = (at_rows <= problem.row_low + BINDS) | (at_rows >= problem.row_high - BINDS)
-    normals = normals[np.append(held, np.ones(len(normals) - len(held), bool))][:, inside]
+    normals = problem.rows[(at_rows <= problem.row_low + BINDS) | (at_rows >= problem.row_high - BINDS)]
+    if problem.limits_trade and np.abs(weights - problem.current).sum() >= problem.max_trade - BINDS:
+        normals = np.vstack([normals, np.sign(weights - problem.current)])
+    normals = normals[:, inside]
     if normals.shape[1] < len(normals):
         return True
     # A zero eigenvalue of the Gram matrix comes out as rounding, some 1e-16 of the largest.

@@ -142,10 +142,8 @@ def _daqp(problem: Quadratic, size: float) -> _Near | None:
         import daqp
     except ImportError as error:
         raise SolverError("solver_missing", solver="daqp") from error
-    low, high = np.concatenate([problem.low, problem.row_low]), np.concatenate([problem.high, problem.row_high])
-    fixed = low == high
-    sense = np.where(fixed, np.int32(DAQP_EQUALITY), np.int32(0))
-    low[low == -np.inf], high[high == np.inf] = -DAQP_INFINITE, DAQP_INFINITE
+    low, high = np.maximum(problem.lower, -DAQP_INFINITE), np.minimum(problem.upper, DAQP_INFINITE)
+    sense = np.where(problem.is_fixed, np.int32(DAQP_EQUALITY), np.int32(0))
     try:
         weights, _, flag, info = daqp.solve(
             problem.cov / size, problem.gain / -size, problem.rows, high, low, sense, primal_tol=1e-9, iter_limit=2000
@@ -155,7 +153,7 @@ def _daqp(problem: Quadratic, size: float) -> _Near | None:
     if flag != 1 or not np.isfinite(weights).all():
         return None
     duals = info["lam"] * size
-    return _Near(weights, np.where(fixed, LOW, np.sign(duals).astype(int)), duals)
+    return _Near(weights, np.where(problem.is_fixed, LOW, np.sign(duals).astype(int)), duals)
 
 
 def _piqp(problem: Quadratic, size: float) -> _Near | None:
@@ -195,11 +193,7 @@ def _of_interior_point(problem: Quadratic, answer: Any, between: Any, size: floa
     rows_low, rows_high = np.zeros(len(between)), np.zeros(len(between))
     rows_low[between], rows_high[between] = answer.z_l, answer.z_u
     at_rows = problem.rows @ weights
-    value, low, high = (
-        np.concatenate([weights, at_rows]),
-        np.concatenate([problem.low, problem.row_low]),
-        np.concatenate([problem.high, problem.row_high]),
-    )
+    value, low, high = np.concatenate([weights, at_rows]), problem.lower, problem.upper
     below, above = np.concatenate([answer.z_bl, rows_low]), np.concatenate([answer.z_bu, rows_high])
     sides = np.where(below > value - low, LOW, np.where(above > high - value, HIGH, FREE))
-    return _Near(weights, np.where(low == high, LOW, sides), (above - below) * size)
+    return _Near(weights, np.where(problem.is_fixed, LOW, sides), (above - below) * size)

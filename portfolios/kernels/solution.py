@@ -104,15 +104,14 @@ def linear_bindings(
     `problem` is the one the optimum solves, one unit of which is worth `worth` in the mandate's objective; where the
     optimum's own multipliers are ambiguous its prices are found by linear programmes.
     """
-    limits = list(_binding_limits(standard, optimum))
     names: dict[str, list[Limit]] = {}
-    for name, limit, _ in limits:
+    sums: dict[str, float] = {}
+    for name, limit, price in _binding_limits(standard, optimum):
         names.setdefault(name, []).append(limit)
+        sums[name] = sums.get(name, 0.0) + (price if price > 0.0 else 0.0)
     prices = least_prices(problem, optimum.weights, names) if is_ambiguous else None
     if prices is None:
-        prices = dict.fromkeys(names, 0.0)
-        for name, _, price in limits:
-            prices[name] += max(price, 0.0)
+        prices = sums
     for name, price in prices.items():
         factor = 2.0 if name == "turnover" else 1.0  # max_turnover is half of what the problem limits
         yield Binding(name, None if worth is None else factor * price * worth)
@@ -122,20 +121,22 @@ def _binding_limits(standard: Standard, optimum: Optimum) -> Iterator[tuple[str,
     """Name, limit and price of all limits that hold; of a pair of equal limits the side whose price is above 0."""
     unit, weights = standard.unit, optimum.weights
     at_rows: FloatArray = unit.rows @ weights
-    at_low, at_high = at_rows <= unit.row_low + BINDS, at_rows >= unit.row_high - BINDS
-    for i in np.flatnonzero(at_low | at_high).tolist():
-        name, price = standard.row_names[i], float(optimum.row_prices[i])
+    at_low, at_high = (at_rows <= unit.row_low + BINDS).tolist(), (at_rows >= unit.row_high - BINDS).tolist()
+    for i, price in enumerate(optimum.row_prices.tolist()):
+        if not (at_low[i] or at_high[i]):
+            continue
+        name = standard.row_names[i]
         side = "row_low" if at_low[i] and (price > 0.0 or not at_high[i]) else "row_high"
         bare = name in ("sum", "target_return")
         full = name if bare else f"{name}:{'min' if side == 'row_low' else 'max'}"
         yield full, (side, i), price if side == "row_low" else -price
-    at_low, at_high = weights <= unit.low + BINDS, weights >= unit.high - BINDS
-    for i in np.flatnonzero(at_low | at_high).tolist():
-        if at_low[i] and (not at_high[i] or optimum.high_prices[i] == 0.0):
-            yield standard.low_names[i], ("low", i), float(optimum.low_prices[i])
-        else:
-            yield standard.high_names[i], ("high", i), float(optimum.high_prices[i])
-    if np.isfinite(unit.max_trade) and np.abs(weights - unit.current).sum() >= unit.max_trade - BINDS:
+    at_low, at_high = (weights <= unit.low + BINDS).tolist(), (weights >= unit.high - BINDS).tolist()
+    for i, (low_price, high_price) in enumerate(zip(optimum.low_prices.tolist(), optimum.high_prices.tolist(), strict=True)):
+        if at_low[i] and (not at_high[i] or high_price == 0.0):
+            yield standard.low_names[i], ("low", i), low_price
+        elif at_high[i]:
+            yield standard.high_names[i], ("high", i), high_price
+    if unit.limits_trade and np.abs(weights - unit.current).sum() >= unit.max_trade - BINDS:
         yield "turnover", ("turnover", 0), optimum.trade_price
 
 

@@ -1,7 +1,5 @@
 """One mandate, solved by whichever executor proves it."""
 
-from dataclasses import replace
-
 from portfolios.kernels.direct import is_direct, solve_direct
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import checked_moments
@@ -17,7 +15,7 @@ def solve(moments: Moments, mandate: Mandate) -> Solution:
     the limits (`kernels.explain` then says why), DataError, and SolverError for a solver that fails or is missing.
     """
     checked = checked_moments(moments.codes, moments.mean, moments.cov)
-    moments = replace(moments, codes=checked.codes, mean=checked.mean, cov=checked.cov, notes=moments.notes + checked.notes)
+    moments = Moments(checked.codes, checked.mean, checked.cov, moments.versions, moments.notes + checked.notes)
     if mandate.max_funds is not None or mandate.min_weight_if_held is not None:
         from portfolios.kernels.cardinality import solve_cardinality
 

@@ -1,6 +1,7 @@
 """A mandate on moments in standard form: the arrays that every executor shares, and the name of each limit in them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,6 +104,8 @@ class Standard:
     def costs(self, weights: FloatArray) -> float:
         """One-off cost of trading from the current weights, a fraction of wealth."""
         unit = self.unit
+        if not unit.has_kinks:
+            return 0.0
         trade = weights - unit.current
         a_year = float(unit.buy @ np.maximum(trade, 0.0) + unit.sell @ np.maximum(-trade, 0.0))
         return a_year * self.mandate.horizon_years
@@ -128,39 +131,43 @@ def standardise(moments: Moments, mandate: Mandate) -> Standard:
         low=low,
         high=high,
         current=_current(mandate, low, high),
-        buy=np.array([mandate.buy_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
-        sell=np.array([mandate.sell_cost.get(fund, 0.0) for fund in funds]) / mandate.horizon_years,
+        buy=_by_fund(mandate.buy_cost, funds) / mandate.horizon_years,
+        sell=_by_fund(mandate.sell_cost, funds) / mandate.horizon_years,
         max_trade=np.inf if mandate.max_turnover is None else 2.0 * mandate.max_turnover,
     )
     return Standard(mandate, moments, unit, row_names, low_names, high_names)
+
+
+def _by_fund(given: Mapping[str, float], funds: tuple[str, ...]) -> FloatArray:
+    """Numbers in the order of the funds, 0 where none is given."""
+    return np.array([given.get(fund, 0.0) for fund in funds]) if given else np.zeros(len(funds))
 
 
 def _current(mandate: Mandate, low: FloatArray, high: FloatArray) -> FloatArray:
     """What is held; a holding of 1e-17 lies on the bound: a bend of the costs there would be nearer to it than rounding."""
     if not mandate.current:
         return np.zeros(len(low))
-    current = np.array([mandate.current.get(fund, 0.0) for fund in mandate.funds])
+    current = _by_fund(mandate.current, mandate.funds)
     current = np.where(np.abs(current - low) <= _ON_BOUND, low, current)
     return np.where(np.abs(current - high) <= _ON_BOUND, high, current)
 
 
 def _rows(moments: Moments, mandate: Mandate) -> tuple[FloatArray, FloatArray, FloatArray, tuple[str, ...]]:
-    place = {fund: i for i, fund in enumerate(mandate.funds)}
-    n_rows = 1 + len(mandate.groups) + (mandate.target_return is not None)
-    rows = np.zeros((n_rows, len(place)))
-    row_low, row_high = np.full(n_rows, -np.inf), np.full(n_rows, np.inf)
-    rows[0], row_low[0], row_high[0] = 1.0, 1.0, 1.0
-    for i, group in enumerate(mandate.groups, start=1):
-        rows[i, [place[fund] for fund in group.funds]] = 1.0
-        if group.min is not None:
-            row_low[i] = group.min
-        if group.max is not None:
-            row_high[i] = group.max
-    names = ["sum", *(f"group:{group.name}" for group in mandate.groups)]
+    groups, place = mandate.groups, {fund: i for i, fund in enumerate(mandate.funds)}
+    names = ["sum", *(f"group:{group.name}" for group in groups)]
+    low = [1.0, *(-math.inf if group.min is None else group.min for group in groups)]
+    high = [1.0, *(math.inf if group.max is None else group.max for group in groups)]
     if mandate.target_return is not None:
-        rows[-1], row_low[-1] = moments.mean, mandate.target_return
         names.append("target_return")
-    return rows, row_low, row_high, tuple(names)
+        low.append(mandate.target_return)
+        high.append(math.inf)
+    rows = np.zeros((len(names), len(place)))
+    rows[0] = 1.0
+    of_row = [i for i, group in enumerate(groups, start=1) for _ in group.funds]
+    rows[of_row, [place[fund] for group in groups for fund in group.funds]] = 1.0
+    if mandate.target_return is not None:
+        rows[-1] = moments.mean
+    return rows, np.array(low), np.array(high), tuple(names)
 
 
 def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], tuple[str, ...]]:
@@ -168,9 +175,9 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
     funds = mandate.funds
     place = {fund: i for i, fund in enumerate(funds)}
     default: tuple[float, float] = mandate.default_bounds  # type: ignore[assignment]  # the mandate fills it in
-    own = [mandate.bounds.get(fund, default) for fund in funds]
+    own = [mandate.bounds.get(fund, default) for fund in funds] if mandate.bounds else [default] * len(funds)
     low, high = [pair[0] for pair in own], [pair[1] for pair in own]
-    low_names, high_names = [f"fund:{fund}:min" for fund in funds], [f"fund:{fund}:max" for fund in funds]
+    low_names, high_names = [""] * len(funds), [f"fund:{fund}:max" for fund in funds]
 
     def bound(fund: str, name: str, least: float | None, most: float | None) -> None:
         i, legal = place[fund], mandate.is_legal(name)
@@ -185,7 +192,8 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
         for i, least in enumerate(low):
             if least <= 0.0:
                 low[i], low_names[i] = 0.0, "long_only"
-    return np.array(low), np.array(high), tuple(low_names), tuple(high_names)
+    named = tuple(name or f"fund:{fund}:min" for name, fund in zip(low_names, funds, strict=True))
+    return np.array(low), np.array(high), named, tuple(high_names)
 
 
 def _single_fund_limits(mandate: Mandate) -> list[tuple[str, str, float | None, float | None]]:
