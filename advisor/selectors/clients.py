@@ -15,7 +15,7 @@ from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
-from advisor.selectors.readvice import client_reviews, problem_in_words, reasons_of
+from advisor.selectors.readvice import client_reviews, is_for_gain, problem_in_words, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
 from portfolios.models import Fund
@@ -88,6 +88,17 @@ class GoalView:
     review_reasons: list[Any] = field(default_factory=list)
     review_problem: str = ""
 
+    @property
+    def is_for_gain(self) -> bool:
+        """Whether the review found nothing wrong, only a change that is worth its costs."""
+        return self.review is not None and is_for_gain(self.review)
+
+    @property
+    def other_level(self) -> str:
+        """The level of the latest proposal where the goal has come to stand at another since."""
+        then = self.proposal.get_level_display() if self.proposal else ""
+        return then if self.level and then != self.level else ""
+
 
 @dataclass(frozen=True)
 class ClientPage:
@@ -101,6 +112,10 @@ class ClientPage:
     proposals: list[Proposal]
     overrides: list[Override]
     tasks: list[TaskRow]
+
+    @property
+    def goals_in_need(self) -> list[GoalView]:
+        return [view for view in self.goals if view.review_reasons]
 
 
 def clients_with_people(user: Any) -> QuerySet[Investor]:

@@ -53,7 +53,7 @@ class ReviewPage:
     current: ReadviceRun | None
     pool: str
     filters: list[FilterCount]
-    n_kept: int
+    n_in_need: int
     n_reviewed: int
     rows: list["ReviewRow"]
     page: Page[Any]
@@ -67,6 +67,7 @@ class ReviewRow:
     goal: str
     level: str
     reasons: list[Any]
+    is_for_gain: bool
 
 
 def progress_of(run: ReadviceRun) -> Progress:
@@ -97,13 +98,13 @@ def review_page(user: Any, reason: str, page: int) -> ReviewPage:
     run = runs_of(user).filter(finished_at=None).first() or current
     mine = reviews_of(user)
     wanted = {code: Count("pk", filter=_wants(code)) for code in ATTENTION}
-    counts = mine.aggregate(n=Count("pk"), kept=Count("pk", filter=~_any()), **wanted)
+    counts = mine.aggregate(n=Count("pk"), in_need=Count("pk", filter=_any()), **wanted)
     rows = mine.filter(_wants(reason) if reason else _any())
     places = [When(_wants(code), then=Value(place)) for place, code in enumerate(ATTENTION)]
     rows = rows.annotate(need=Case(*places, default=Value(len(ATTENTION)), output_field=IntegerField()))
     rows = rows.select_related("goal__account__investor__user").order_by("need", F("gain").desc(nulls_last=True), "pk")
     paginator = Paginator(rows, ROWS_A_PAGE)
-    paginator.count = counts[reason] if reason else counts["n"] - counts["kept"]  # type: ignore[misc]
+    paginator.count = counts[reason or "in_need"]  # type: ignore[misc]
     shown = paginator.get_page(page)
     return ReviewPage(
         run=run,
@@ -111,7 +112,7 @@ def review_page(user: Any, reason: str, page: int) -> ReviewPage:
         current=current,
         pool=_pool_name(current),
         filters=[FilterCount(code, label, counts[code]) for code, label in ATTENTION.items()],
-        n_kept=counts["kept"],
+        n_in_need=counts["in_need"],
         n_reviewed=counts["n"],
         rows=[_row(review) for review in shown.object_list],
         page=shown,
@@ -142,6 +143,7 @@ def _row(review: Readvice) -> ReviewRow:
         goal=review.goal.name,
         level=review.get_level_display() if review.level is not None else "",
         reasons=reasons_of(review),
+        is_for_gain=is_for_gain(review),
     )
 
 
@@ -149,6 +151,11 @@ def reasons_of(review: Readvice) -> list[Any]:
     """Why a result wants somebody, in words; none where it may stay as it is."""
     codes = [review.action, *(["breach"] if review.is_breach else [])]
     return [label for code, label in ATTENTION.items() if code in codes]
+
+
+def is_for_gain(review: Readvice) -> bool:
+    """Whether nothing is wrong and a change would still be worth its costs."""
+    return review.action == Readvice.Action.ADJUST and not review.is_breach
 
 
 def problem_in_words(review: Readvice) -> str:

@@ -38,7 +38,5 @@ def book_page(request: HttpRequest) -> HttpResponse:
         "query_string": query_string(query, page=shown.page.number),
         "everybody": query_string(query, reason="", page=1),
         "filters": [(reason, query_string(query, reason=reason.code, page=1)) for reason in shown.reasons],
-        "newer": query_string(query, page=shown.page.number - 1),
-        "older": query_string(query, page=shown.page.number + 1),
     }
     return render(request, "advisor/site/book_page.html", context)

@@ -1,7 +1,6 @@
 """The nightly review as the advisors' site shows it."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -10,11 +9,6 @@ from django.views.decorators.http import require_safe
 from advisor.selectors.readvice import ATTENTION, progress_of, review_page, runs_of
 
 STOP_POLLING = 286
-
-
-def _address(reason: str, page: int = 1) -> str:
-    parts = {"reason": reason} if reason else {}
-    return urlencode(parts | ({"page": page} if page > 1 else {}))
 
 
 @require_safe
@@ -27,9 +21,6 @@ def review(request: HttpRequest) -> HttpResponse:
         "run": shown.run,
         "progress": shown.progress,
         "reason": reason,
-        "filters": [(each, _address(each.code)) for each in shown.filters],
-        "newer": _address(reason, shown.page.number - 1),
-        "older": _address(reason, shown.page.number + 1),
     }
     return render(request, "advisor/site/review_page.html", context)
 

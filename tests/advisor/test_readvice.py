@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from advisor import services
 from advisor.models import Goal, Readvice, ReadviceBlock, ReadviceRun
+from advisor.selectors.readvice import reviews_of
 from advisor.selectors.review_inputs import fund_table, load_goals
 from advisor.services import readvice as service
 from advisor.services import reviewing
@@ -24,7 +25,7 @@ from portfolios.kernels.errors import SolverError
 from portfolios.models import Fund, Holding, Order, Pool, Portfolio
 from portfolios.services import solve_advice
 from tests.advisor.review_world import client_with, hold, many_clients, review_everyone
-from tests.advisor.site_world import give_level, make_goal, make_market
+from tests.advisor.site_world import give_level, make_goal, make_market, make_proposal
 from tests.workers import empty_queues, kill, start_worker, wait_until
 
 MODEL = {"BO1": 1_800_000, "BO2": 1_800_000, "BO3": 1_800_000, "BO4": 1_800_000, "MM1": 2_800_000}
@@ -412,6 +413,26 @@ def test_the_clients_page_says_what_last_night_found(people, reviewed, client):
     client.force_login(people.ada)
     page = client.get(reverse("advisors:client", args=[people.anna_investor.pk])).content.decode()
     assert "Nightly review of" in page and "bad year above the limit" in page
+    assert "asks you to look at:" in page and "Nothing to do for this client" not in page
+    Readvice.objects.filter(goal=reviewed[1]).update(action="keep", is_breach=False)
+    page = client.get(reverse("advisors:client", args=[people.anna_investor.pk])).content.decode()
+    assert "asks you to look at:" not in page and "Nothing to do for this client" in page
+
+
+def test_the_clients_page_says_when_the_goal_no_longer_stands_at_the_level_of_its_proposal(people, reviewed, client):
+    make_proposal(reviewed[1], level=4)
+    client.force_login(people.ada)
+    page = client.get(reverse("advisors:client", args=[people.anna_investor.pk])).content.decode()
+    assert "was made at C4; the goal now stands at C3" in page
+
+
+def test_filters_survive_turning_the_page(people, reviewed, client):
+    many_clients(people.anna_investor.household, 30)
+    review_everyone()
+    client.force_login(people.ada)
+    reason = next(code for code in ("adjust", "no_level", "too_risky", "breach") if reviews_of(people.ada).filter(action=code).count() > 25)
+    page = client.get(reverse("advisors:review"), {"reason": reason}).content.decode()
+    assert f"reason={reason}&amp;page=2" in page
 
 
 def test_before_the_first_review_the_page_says_so(people, client):
@@ -423,7 +444,7 @@ def test_who_has_no_level_in_force_is_not_counted_among_those_who_may_stay(peopl
     Readvice.objects.filter(goal=reviewed[1]).update(action="no_level", is_breach=False)
     client.force_login(people.ada)
     page = client.get(reverse("advisors:review")).content.decode()
-    assert "1 goal of your clients was reviewed; 0 may stay" in page
+    assert "1 goal of your clients was reviewed, and it needs you." in page
     assert "No level in force" in page and ">Anna</a>" in page
 
 
