@@ -67,6 +67,8 @@ class AdviceLimits(Row):
     gamma_min: float
     gamma_max: float
     history_years: int
+    n_draws: int
+    mean_error: float
     min_pool: dict[int, int]
 
 

@@ -28,6 +28,7 @@ _SENTENCES = {
     "no_common_history": _("The funds have no days in common."),
     "fund_without_moments": _("Fund %(fund)s is unknown or has too short a price history."),
     "bad_row": _("Line %(line)s, fund %(fund)s: %(reason)s."),
+    "no_models": _("There are no approved model portfolios."),
     "no_pool": _("There is no fund pool yet."),
     "no_money_market_fund": _("Level %(level)s may hold R1 money-market funds only, and there is no R1 money-market fund."),
     "no_fund_of_grade": _("Level %(level)s may hold funds up to R%(max_grade)s only, and there is none."),
@@ -121,6 +122,13 @@ _SENTENCES = {
     "cov_not_psd": _(
         "The covariance gives some portfolios a variance below 0, too far to repair: eigenvalues from %(smallest)s to %(largest)s."
     ),
+    "backtest_too_short": _("A backtest covers at least %(days)s days."),
+    "unknown_choice": _("“%(value)s” cannot be chosen; there are %(known)s."),
+    "too_many_funds": _("%(n_funds)s funds are too many; a backtest takes at most %(most)s."),
+    "unknown_fund_code": _("There is no fund %(fund)s."),
+    "no_price_by": _("None of the funds has a price by %(date)s: begin later."),
+    "data_changed": _("The prices have been restated since the backtest was asked for: ask again."),
+    "path_too_short": _("There are prices for %(n_days)s days only, too few for figures."),
 }
 
 _REASONS = {

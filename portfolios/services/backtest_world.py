@@ -172,7 +172,7 @@ def _level_weights(world: World, market: AdviceMarket, level: int) -> Weights:
     require_some(rule, funds)
     mandate = _mandate(world, funds)
     solution = solve_advised(market, mandate, rule.cvar_budget, jurisdiction().advice.gamma_min).solution
-    return {code: round(float(weight), 6) for code, weight in zip(solution.codes, solution.weights, strict=True) if weight > 0}
+    return {code: round(float(weight), 9) for code, weight in zip(solution.codes, solution.weights, strict=True) if weight > 0}
 
 
 def _mandate(world: World, funds: Mapping[str, FundFacts]) -> Mandate:
