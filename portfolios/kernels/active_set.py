@@ -171,7 +171,7 @@ def walk(problem: Quadratic, weights: FloatArray) -> Face | None:
     """
     tolerance = tolerance_of(problem)
     at = _feasible(problem, weights)
-    face = face_of(problem, at, 1e-12)
+    face = _independent(problem, face_of(problem, at, 1e-12))
     n_limits = len(face.funds) + len(face.rows) + 1
     for count in range(50 * n_limits):
         point = solve_on(problem, face)
@@ -202,6 +202,23 @@ def walk(problem: Quadratic, weights: FloatArray) -> Face | None:
     return None
 
 
+def _independent(problem: Quadratic, face: Face) -> Face:
+    """The face without rows (and turnover limit) that the others imply over the free funds.
+
+    Only where multipliers are unique do they say which limit to leave; a limit met later is never implied by those held.
+    """
+    normals, _, held = equalities_on(problem, face, np.zeros(len(face.funds)))
+    basis: list[FloatArray] = []
+    implied = np.zeros(len(face.rows) + 1, bool)
+    for place, normal in zip(held.tolist(), normals[:, face.free], strict=True):
+        rest = normal - sum((one * (one @ normal) for one in basis), np.zeros(len(normal)))
+        length = float(np.sqrt(rest @ rest))
+        implied[place] = length <= 1e-9
+        if not implied[place]:
+            basis.append(rest / length)
+    return replace(face, rows=np.where(implied[:-1], 0, face.rows), turnover=face.turnover and not bool(implied[-1]))
+
+
 def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> FloatArray | None:
     """The part of a course along which neither variance nor a held limit changes, brought to length 1; None where it has none."""
     course = course / np.abs(course).max()
@@ -226,7 +243,7 @@ def _reach(problem: Quadratic, face: Face, at: FloatArray, course: FloatArray) -
     held = np.append(face.sides, int(face.turnover)) != 0
     moving = ~held & (np.abs(step) > 1e-14)
     reach = np.divide(np.maximum(room, 0.0), np.abs(step), out=np.full(len(step), np.inf), where=moving)
-    return reach, np.where(step > 0, 1, -1)
+    return reach, np.where((step > 0) & ~np.append(problem.is_fixed, False), 1, -1)
 
 
 def _feasible(problem: Quadratic, weights: FloatArray) -> FloatArray:
