@@ -98,6 +98,7 @@ class ScreenGates(Row):
     min_daily_limit_minor: int
     min_peers: int
     max_style_break: float
+    style_break_variance: float
 
 
 class PublicationLag(Row):
@@ -115,7 +116,10 @@ class ScreenRules(Row):
     max_a_company: int
     interval: float
     n_bootstrap: int
+    block_months: int
     holding_days: int
+    holding_years: float
+    style_classes: list[str]
     publication_lag: PublicationLag
     min_companies_a_grade: int
     min_money_funds: int

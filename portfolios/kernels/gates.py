@@ -73,7 +73,7 @@ def _is_whole(data: MarketData, needed: np.ndarray) -> BoolArray:
 
 def _size_gates(facts: FundFacts, limits: GateRules) -> list[Gate]:
     sizes = facts.sizes[-limits.size_quarters :]
-    known: BoolArray = np.isfinite(sizes).all(axis=0)
+    known = np.asarray(np.isfinite(sizes).all(axis=0))
     whole = known if len(sizes) == limits.size_quarters else np.zeros_like(known)
     smallest, largest = (np.where(whole, extreme(sizes, axis=0), np.nan) for extreme in (np.min, np.max))
     return [

@@ -10,7 +10,7 @@ from portfolios.kernels.gates import gates_of, passing, style_measures
 from portfolios.kernels.market_record import month_returns
 from portfolios.kernels.pool_rule import decide, is_in
 from portfolios.kernels.ranking import rank_market
-from portfolios.kernels.ranks import BoolArray, percentile_ranks
+from portfolios.kernels.ranks import percentile_ranks
 from portfolios.kernels.scores import past_of
 from portfolios.kernels.screen_types import MarketData, Screened, ScreenRules
 from portfolios.kernels.types import FloatArray
@@ -53,7 +53,7 @@ def rule_4433(data: MarketData, months_this_year: int) -> FloatArray:
         windows.append((months_this_year, 0.75))
     windows += [(months, 2 / 3) for months in _BEST_THIRD_MONTHS]
     grown = np.stack([values[-1] / values[-1 - months] - 1.0 for months, _ in windows])
-    known: BoolArray = np.isfinite(month_returns(data.record)).all(axis=0)
+    known = np.asarray(np.isfinite(month_returns(data.record)).all(axis=0))
     keeps = np.full(len(data.facts.codes), np.nan)
     for category in np.unique(data.facts.category):
         mine = np.flatnonzero(data.facts.category == category)
