@@ -12,6 +12,9 @@ from portfolios.templatetags.money import percent, yuan_round
 SENTENCES = {
     "no_level": gettext_lazy("You have no risk level yet. Answer the questionnaire first; it takes about four minutes."),
     "level_expired": gettext_lazy("Your risk level has expired. Answer the questionnaire again; what you hold stays as it is."),
+    "no_models": gettext_lazy(
+        "There are no approved model portfolios at the moment, so nothing can be recommended. Nothing was changed; please try again later."
+    ),
     "no_pool": gettext_lazy("There are no funds to choose from at the moment. Nothing was changed; please try again later."),
     "not_yours": gettext_lazy("Only the investor can accept a proposal."),
     "stale_page": gettext_lazy("This page was out of date, so nothing was ordered. Please look at the proposal again."),

@@ -19,7 +19,7 @@ from portfolios import services as portfolio_services
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError, KernelError
 from portfolios.kernels.types import AdviceSolution
-from portfolios.models import Fund, Pool
+from portfolios.models import Fund, ModelSet
 from portfolios.money import BPS_PER_UNIT, split_purchase
 
 TASK = "advisor.execute_proposal"
@@ -32,7 +32,7 @@ OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
     """Write a queued proposal with its inputs frozen and ring the worker; the same inputs again return the one there is.
 
-    Raises Refused without a level in force or without a pool; then nothing is written.
+    Raises Refused without a level in force or without approved model portfolios; then nothing is written.
     """
     inputs, assessment = _freeze_inputs(goal)
     sha256 = _sha256(inputs)
@@ -62,10 +62,12 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
     assessment = completed.order_by("-completed_at", "-pk").first()
     if assessment is None:
         raise Refused("no_level")
-    pool = Pool.objects.filter(is_current=True).first()
-    funds = _funds_of(pool) if pool is not None else []
+    models = portfolio_selectors.current_models()
+    if models is None:
+        raise Refused("no_models")
+    funds = _funds_of(models)
     dates = [row["last_nav_date"] for row in funds if row["last_nav_date"]]
-    if pool is None or not dates:
+    if not dates:
         raise Refused("no_pool")
     amount_minor, funding = _money_of(goal)
     inputs = {
@@ -77,7 +79,8 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
         "horizon_years": round(goal.horizon_years(), 2),
         "amount_minor": amount_minor,
         "funding": funding,
-        "pool": pool.pk,
+        "models": models.pk,
+        "pool": models.pool_id,
         "funds_sha256": _sha256(funds),
         "data_date": max(dates).isoformat(),
         "rules": jurisdiction().version,
@@ -85,10 +88,10 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
     return inputs, assessment
 
 
-def _funds_of(pool: Pool) -> list[dict[str, Any]]:
-    """What the advice reads of the pool's funds: a fund that closes or changes its grade makes other inputs."""
-    named = ("code", "asset_class", "risk_grade", "is_open", "purchase_fee_bps", "annual_fee_bps", "last_nav_date")
-    return list(pool.funds.order_by("code").values(*named))
+def _funds_of(models: ModelSet) -> list[dict[str, Any]]:
+    """What the advice asks again of the models' funds: one that closes, ends or changes its grade makes other inputs."""
+    named = ("code", "asset_class", "risk_grade", "is_open", "ended_on", "purchase_fee_bps", "annual_fee_bps", "last_nav_date")
+    return list(models.pool.funds.order_by("code").values(*named))
 
 
 def _sha256(data: Any) -> str:
@@ -148,7 +151,10 @@ def _work_out(proposal: Proposal) -> dict[str, Any]:
     if level < proposal.level:
         raise Refused("level_fell", level=level)
     solution = portfolio_services.solve_advice(
-        level=proposal.level, horizon_years=inputs["horizon_years"], stated_loss=inputs["stated_loss"]
+        level=proposal.level,
+        horizon_years=inputs["horizon_years"],
+        stated_loss=inputs["stated_loss"],
+        model_set_id=inputs.get("models"),
     )
     funds = Fund.objects.in_bulk(sorted(solution.weights), field_name="code")
     _check_funds(proposal.level, solution, funds)

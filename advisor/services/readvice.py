@@ -24,7 +24,7 @@ from advisor.services.reviewing import COLUMNS, counts_of, review_block, reviewe
 from config.jobs import MAX_ATTEMPTS, Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import KernelError
-from portfolios.models import Pool
+from portfolios.selectors import current_models
 
 TASK = "advisor.readvise_block"
 MOST_A_BLOCK = 5_000  # rows one transaction may write
@@ -37,13 +37,13 @@ OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 def request_readvice(*, actor: Any = None, block: int | None = None, force: bool = False, ring: bool = True) -> ReadviceRun:
     """Write a run over all goals that hold something, with its blocks, and ring the workers.
 
-    A day, a pool and its prices have one run, unless forced: where it is not finished it is rung for again. One that failed
-    does not count. Raises Refused without a pool.
+    A day, a set of models and its prices have one run, unless forced: where it is not finished it is rung for again. One that
+    failed does not count. Raises Refused without approved model portfolios.
     """
     size = min(block or advice_rules().review.block, MOST_A_BLOCK)
     today = timezone.localdate()
     inputs = _freeze_inputs()
-    same = ReadviceRun.objects.filter(on_date=today, pool_id=inputs["pool_id"], data_date=inputs["data_date"])
+    same = ReadviceRun.objects.filter(on_date=today, inputs__models=inputs["inputs"]["models"], data_date=inputs["data_date"])
     run = None if force else same.filter(Q(finished_at=None) | Q(is_current=True)).first()
     if run is None:
         blocks = _blocks(size)
@@ -61,20 +61,23 @@ def request_readvice(*, actor: Any = None, block: int | None = None, force: bool
 
 
 def _freeze_inputs() -> dict[str, Any]:
-    pool = Pool.objects.filter(is_current=True).first()
+    models = current_models()
+    if models is None:
+        raise Refused("no_models")
     named = ("code", "asset_class", "risk_grade", "is_open", "purchase_fee_bps", "last_nav_date")
-    funds = list(pool.funds.order_by("code").values_list(*named)) if pool else []
+    funds = list(models.pool.funds.order_by("code").values_list(*named))
     dates = [row[-1] for row in funds if row[-1]]
-    if pool is None or not dates:
+    if not dates:
         raise Refused("no_pool")
     inputs = {
-        "pool": pool.pk,
+        "models": models.pk,
+        "pool": models.pool_id,
         "funds_sha256": hashlib.sha256(json.dumps(funds, default=str).encode()).hexdigest(),
         "rules": [jurisdiction().version, advice_rules().version],
         "review": advice_rules().review.model_dump(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-    return {"pool_id": pool.pk, "data_date": max(dates), "inputs": inputs}
+    return {"pool_id": models.pool_id, "data_date": max(dates), "inputs": inputs}
 
 
 def _blocks(size: int) -> list[ReadviceBlock]:

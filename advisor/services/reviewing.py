@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from advisor.jurisdictions import advice_rules
 from advisor.models import Readvice, ReadviceRun
@@ -16,8 +16,9 @@ from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import InfeasibleError, KernelError, SolverError
 from portfolios.kernels.frontier import Frontier
 from portfolios.kernels.types import FloatArray, IntArray, Moments
-from portfolios.models import Fund, Holding, Pool
+from portfolios.models import Fund, Holding, ModelPortfolio, ModelSet
 from portfolios.selectors import advice_moments
+from portfolios.selectors.model_sets import bin_years, horizon_bins, market_of_models, models_of
 from portfolios.services.levels import (
     AdviceMarket,
     advised_funds,
@@ -25,7 +26,6 @@ from portfolios.services.levels import (
     is_allowed,
     level_mandate,
     level_path,
-    market_of,
 )
 from portfolios.services.mandates import Book
 from portfolios.services.reviews import BookReview, cvar_of_rows, review_book
@@ -37,10 +37,11 @@ ALL_OUTSIDE = 1.0 - 1e-6  # nothing is left to advise on
 
 @dataclass
 class Reviewer:
-    """What the blocks of a run share in one process: the market, all funds, and the risk aversions found so far."""
+    """What the blocks of a run share in one process: the models and their market, all funds, and the risk aversions found so far."""
 
     run_key: tuple[Any, ...]
     market: AdviceMarket
+    models: dict[tuple[int, int], ModelPortfolio]
     funds: FundTable
     gammas: dict[tuple[int, int, float], float | KernelError] = field(default_factory=dict)
     paths: dict[tuple[int, int], Frontier] = field(default_factory=dict)
@@ -48,20 +49,32 @@ class Reviewer:
     wide: Moments | None = None
     kernel_seconds: float = 0.0
 
-    def gamma(self, level: int, horizon_years: int, limit: float) -> float | KernelError:
-        """The risk aversion of a level, horizon and loss limit, or why no portfolio keeps it."""
-        key = (level, horizon_years, limit)
+    def gamma(self, level: int, place: int, limit: float) -> float | KernelError:
+        """The risk aversion of a level, horizon bin and loss limit, or why no portfolio keeps it."""
+        key = (level, place, limit)
         if key not in self.gammas:
             began = perf_counter()
             try:
-                if (level, horizon_years) not in self.paths:
-                    mandate = level_mandate(advised_funds(self.market, level), horizon_years)
-                    self.paths[level, horizon_years] = level_path(self.market, mandate)
-                self.gammas[key] = gamma_within_loss(self.market, self.paths[level, horizon_years], limit)[0]
+                self.gammas[key] = self._gamma(level, place, limit)
             except KernelError as error:
                 self.gammas[key] = error
             self.kernel_seconds += perf_counter() - began
         return self.gammas[key]
+
+    def _gamma(self, level: int, place: int, limit: float) -> float:
+        """The approved model's risk aversion; a higher one for a lower limit, or where a fund may no longer be bought."""
+        model = self.models.get((level, place))
+        if model is None:
+            raise InfeasibleError("no_models")
+        if model.error:
+            raise InfeasibleError(model.error["code"], **model.error.get("params", {}))
+        own = model.gamma or jurisdiction().advice.gamma_min
+        if limit >= model.cvar_limit and not self.market.changed:
+            return own
+        if (level, place) not in self.paths:
+            mandate = level_mandate(advised_funds(self.market, level), bin_years(place))
+            self.paths[level, place] = level_path(self.market, mandate)
+        return max(own, gamma_within_loss(self.market, self.paths[level, place], limit)[0])
 
     def is_above(self, level: int) -> FloatArray:
         """1 for each fund that a level may not hold, else 0."""
@@ -75,8 +88,7 @@ class Reviewer:
         """Moments of everything that anybody holds, for the figures of portfolios with funds outside the advice."""
         if self.wide is None:
             held = Exists(Holding.objects.filter(fund=OuterRef("pk")))
-            both = {fund.code: fund for fund in [*Fund.objects.filter(held), *self.market.funds.values()]}
-            self.wide = advice_moments([both[code] for code in sorted(both)])
+            self.wide = advice_moments(list(Fund.objects.filter(held | Q(code__in=list(self.market.funds))).order_by("code")))
         return self.wide
 
 
@@ -115,7 +127,8 @@ def reviewer_of(run: ReadviceRun) -> Reviewer:
     key = (run.pk, run.started_at, run.inputs.get("funds_sha256"), newest)
     if run.pk not in _reviewers or _reviewers[run.pk].run_key != key:
         _reviewers.clear()
-        _reviewers[run.pk] = Reviewer(key, market_of(Pool.objects.get(pk=run.pool_id)), fund_table())
+        models = ModelSet.objects.get(pk=run.inputs["models"])
+        _reviewers[run.pk] = Reviewer(key, market_of_models(models), models_of(models.pk), fund_table())
     return _reviewers[run.pk]
 
 
@@ -145,9 +158,10 @@ def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tup
     found.is_breach[who] = values @ reviewer.is_above(level) > advice_rules().review.min_outside * total
     rule = jurisdiction().levels[level]
     limits = np.fmin(rule.cvar_budget, block.stated_loss[who])  # as `loss_limit`: NaN where none was stated
-    years = np.clip(np.rint(block.horizon_years[who]), 1, 5)
+    places = horizon_bins(block.horizon_years[who])
+    years = np.array([one.years for one in jurisdiction().horizon_bins], float)[places]
     found.cvar_limit[who] = limits
-    gammas = _gammas(reviewer, found, (level, who), years, limits)
+    gammas = _gammas(reviewer, found, (level, who), places, limits)
     inside = np.maximum(total * (1.0 - found.outside[who]), 1e-9)
     current = values[:, columns] / inside[:, None]
     rates = _redemption_rates(block.days_open[who])
@@ -170,13 +184,13 @@ def _review_level(reviewer: Reviewer, block: GoalBlock, found: Found, group: tup
     _decide(found, who)
 
 
-def _gammas(reviewer: Reviewer, found: Found, group: tuple[int, IntArray], years: FloatArray, limits: FloatArray) -> FloatArray:
+def _gammas(reviewer: Reviewer, found: Found, group: tuple[int, IntArray], places: IntArray, limits: FloatArray) -> FloatArray:
     """The risk aversion of each row, NaN where no portfolio keeps its limit: the row then says so."""
     level, who = group
     gammas = np.full(len(who), np.nan)
-    for year, limit in np.unique(np.column_stack([years, limits]), axis=0).tolist():
-        gamma = reviewer.gamma(level, int(year), limit)
-        alike = (years == year) & (limits == limit)
+    for place, limit in np.unique(np.column_stack([places, limits]), axis=0).tolist():
+        gamma = reviewer.gamma(level, int(place), limit)
+        alike = (places == place) & (limits == limit)
         if not isinstance(gamma, KernelError):
             gammas[alike] = gamma
             continue

@@ -12,6 +12,7 @@ from portfolios.selectors.funds import (
 )
 from portfolios.selectors.history import growth_of, load_history, nav_on, return_matrix
 from portfolios.selectors.matrices import MonthMatrix, daily_block, month_end_matrix
+from portfolios.selectors.model_sets import current_models
 from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
@@ -26,6 +27,7 @@ __all__ = [
     "advice_moments",
     "category_of",
     "class_name",
+    "current_models",
     "current_pool",
     "daily_block",
     "error_sentence",

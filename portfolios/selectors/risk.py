@@ -11,7 +11,7 @@ from portfolios.kernels.moments import class_moments, pick
 from portfolios.kernels.returns import weekly_returns
 from portfolios.kernels.risk import Record, figures
 from portfolios.kernels.types import Moments, WeightsRisk
-from portfolios.models import Fund, Pool
+from portfolios.models import Fund, ModelSet, Pool
 from portfolios.selectors.history import return_matrix
 
 
@@ -43,18 +43,16 @@ def advice_market(funds: Collection[Fund]) -> tuple[Moments, Record]:
 
 
 def weights_risk(weights: dict[str, float]) -> WeightsRisk:
-    """Figures of any weights on the moments of the current pool, joined by the weighted funds where they are not in it.
+    """Figures of any weights on the moments of the approved models; on fresh ones of the current pool where a fund is not in these.
 
     Raises DataError("fund_without_moments") naming a fund that is unknown or has too short a history, "no_fund" for none.
     """
     held = {code: weight for code, weight in weights.items() if weight}
     if not held:
         raise DataError("no_fund")
-    named = Fund.objects.filter(code__in=held)
-    pooled = Fund.objects.filter(pool_memberships__pool__is_current=True)
-    funds = {fund.code: fund for fund in [*named, *pooled]}
+    funds = {fund.code: fund for fund in Fund.objects.filter(code__in=held)}
     codes = tuple(sorted(held))
-    moments = pick(advice_moments(list(funds.values())), codes)
+    moments = pick(_moments_with(funds), codes)
     expected_return, volatility, cvar = figures(moments, np.array([held[code] for code in codes]))
     return WeightsRisk(
         expected_return,
@@ -64,6 +62,22 @@ def weights_risk(weights: dict[str, float]) -> WeightsRisk:
         purchase_fee_bps=sum(held[code] * funds[code].purchase_fee_bps for code in codes),
         highest_grade=max(funds[code].risk_grade for code in codes),
     )
+
+
+def _moments_with(funds: dict[str, Fund]) -> Moments:
+    """The approved models' moments where they know all of these funds, as proposals do; else those of the pool and these today."""
+    models = ModelSet.objects.filter(is_current=True).defer("weekly").first()
+    if models is not None and funds.keys() <= set(models.codes):
+        return frozen_moments(models)
+    pooled = Fund.objects.filter(pool_memberships__pool__is_current=True)
+    return advice_moments([*funds.values(), *(fund for fund in pooled if fund.code not in funds)])
+
+
+def frozen_moments(models: ModelSet) -> Moments:
+    """The moments of a set of models as they were frozen; no query."""
+    n = len(models.codes)
+    mean, cov = (np.frombuffer(packed, "<f8").astype(float) for packed in (models.mean, models.cov))
+    return Moments(tuple(models.codes), mean, cov.reshape(n, n), dict(models.versions.get("moments", {})), tuple(models.notes))
 
 
 def data_date(funds: Collection[Fund]) -> date | None:

@@ -1,5 +1,6 @@
 """The public names of portfolios's services, gathered from one module a noun."""
 
+from portfolios.services.backtests import BacktestInputs, execute_backtest, request_backtest
 from portfolios.services.history import store_counted, store_histories
 from portfolios.services.imports import ImportReport, ImportRequest, import_nav
 from portfolios.services.ledger import (
@@ -11,11 +12,21 @@ from portfolios.services.ledger import (
     rebuild_holdings,
 )
 from portfolios.services.mandates import Book, BookSolution, solve, solve_book, solve_mandate_file, solve_many
+from portfolios.services.model_sets import (
+    ModelsRefused,
+    approve_models,
+    execute_models,
+    make_and_approve_models,
+    propose_models,
+    request_models,
+    return_models,
+)
 from portfolios.services.orders import OrderRefused, OrderRequest, cancel_order, confirm_orders, place_order
 from portfolios.services.pricefile import FileSolution, solve_price_file
 from portfolios.services.solving import solve_advice
 
 __all__ = [
+    "BacktestInputs",
     "Book",
     "BookSolution",
     "FileSolution",
@@ -24,15 +35,24 @@ __all__ = [
     "InsufficientCash",
     "InsufficientUnits",
     "LedgerRefusal",
+    "ModelsRefused",
     "OrderRefused",
     "OrderRequest",
+    "approve_models",
     "cancel_order",
     "confirm_orders",
     "deposit",
+    "execute_backtest",
+    "execute_models",
     "import_nav",
+    "make_and_approve_models",
     "open_portfolio",
     "place_order",
+    "propose_models",
     "rebuild_holdings",
+    "request_backtest",
+    "request_models",
+    "return_models",
     "solve",
     "solve_advice",
     "solve_book",

@@ -4,52 +4,29 @@ Proposals and the nightly review both stand on these functions, so that they can
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from portfolios.jurisdictions import LevelRule, jurisdiction
-from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.kernels.errors import InfeasibleError
 from portfolios.kernels.frontier import Frontier, exact_frontier
 from portfolios.kernels.gamma import gamma_on
 from portfolios.kernels.mandate import Mandate
-from portfolios.kernels.risk import MIN_RECORD_WEEKS, Record, cvar_of_record
+from portfolios.kernels.risk import cvar_of_record
 from portfolios.kernels.solve import solve
-from portfolios.kernels.types import GammaSolution, Moments
-from portfolios.models import Fund, Pool
-from portfolios.selectors.risk import advice_market, data_date
+from portfolios.kernels.types import FloatArray, GammaSolution, Solution
+from portfolios.selectors.model_sets import AdviceMarket, FundFacts
 
+__all__ = ["AdviceMarket", "FundFacts"]
 MONEY_MARKET = "money_market"
 RECORD_TOLERANCE = 1e-5  # of a year's loss: nearer to the limit than this is near enough
 RECORD_STEPS = 40
-
-
-@dataclass(frozen=True)
-class AdviceMarket:
-    """A pool with the moments of its funds and what the estimator of record draws from; `funds` are all of the pool."""
-
-    pool_id: int
-    funds: dict[str, Fund]
-    moments: Moments
-    record: Record
-    data_date: date
-
-    def has_record(self, code: str) -> bool:
-        """Whether a fund has weeks enough for the estimator of record, without which it is not advised."""
-        place = {fund: column for column, fund in enumerate(self.moments.codes)}
-        return code in place and int(np.isfinite(self.record.weekly[:, place[code]]).sum()) >= MIN_RECORD_WEEKS
-
-
-def market_of(pool: Pool) -> AdviceMarket:
-    """Read a pool's funds and estimate their moments, on its prices of now; raises DataError("no_history") without any."""
-    pooled = list(pool.funds.order_by("code"))
-    moments, record = advice_market(pooled)
-    last = data_date(pooled)
-    if last is None:
-        raise DataError("no_history")
-    return AdviceMarket(pool.pk, {fund.code: fund for fund in pooled}, moments, record, last)
+FIRST_RAISE = 1.02  # dropping small weights moves the loss by little; each further step is the square of the last
+GAMMA_PRECISION = 1.002  # a raised risk aversion is at most this factor too large
+_ROUNDING = 1e-12
 
 
 def is_allowed(rule: LevelRule, risk_grade: int, asset_class: str) -> bool:
@@ -70,7 +47,7 @@ def loss_limit(rule: LevelRule, stated_loss: float | None) -> float:
     return rule.cvar_budget if stated_loss is None else min(rule.cvar_budget, stated_loss)
 
 
-def advised_funds(market: AdviceMarket, level: int) -> dict[str, Fund]:
+def advised_funds(market: AdviceMarket, level: int) -> dict[str, FundFacts]:
     """The open funds of the pool that a level may be advised: none above it, ever. Raises InfeasibleError where there is none."""
     rule = jurisdiction().levels[level]
     allowed = {code: fund for code, fund in market.funds.items() if fund.is_open and is_allowed(rule, fund.risk_grade, fund.asset_class)}
@@ -79,7 +56,7 @@ def advised_funds(market: AdviceMarket, level: int) -> dict[str, Fund]:
     return usable
 
 
-def level_mandate(funds: Mapping[str, Fund], horizon_years: float, redemption_rate: float = 0.0) -> Mandate:
+def level_mandate(funds: Mapping[str, FundFacts], horizon_years: float, redemption_rate: float = 0.0) -> Mandate:
     """The mandate of a level over its funds: the caps, the fee of each purchase, and one fee of redeeming all but money-market funds."""
     rules = jurisdiction()
     limits = rules.advice
@@ -97,8 +74,75 @@ def level_mandate(funds: Mapping[str, Fund], horizon_years: float, redemption_ra
     )
 
 
+def solve_advised(market: AdviceMarket, mandate: Mandate, limit: float, least_gamma: float) -> GammaSolution:
+    """Solve without small weights at the smallest risk aversion, `least_gamma` or above, that keeps a loss limit by both estimators.
+
+    A model is this at the least risk aversion of all; a personal solve is this from the model's risk aversion on, and so the
+    model itself where nothing is different. Where no portfolio keeps the limit without its small weights, these stay.
+    Raises as `gamma_within_loss` does.
+    """
+    most = jurisdiction().advice.gamma_max
+    found = solve_without_crumbs(market, mandate, least_gamma)
+    if keeps(market, mandate, found, limit):
+        return _judged(market, mandate, found, limit)
+    first = max(least_gamma, gamma_within_loss(market, level_path(market, mandate), limit)[0])
+    low = high = first
+    step = FIRST_RAISE
+    while not keeps(market, mandate, found := solve_without_crumbs(market, mandate, high), limit):
+        if high >= most:
+            return _judged(market, mandate, solve(market.moments, replace(mandate, risk_aversion=first)), limit)
+        low, high, step = high, min(high * step, most), step * step
+    while high > low * GAMMA_PRECISION:
+        middle = sqrt(low * high)
+        tried = solve_without_crumbs(market, mandate, middle)
+        if keeps(market, mandate, tried, limit):
+            high, found = middle, tried
+        else:
+            low = middle
+    return _judged(market, mandate, found, limit)
+
+
+def solve_without_crumbs(market: AdviceMarket, mandate: Mandate, gamma: float) -> Solution:
+    """Solve at a risk aversion, drop funds below the least weight worth an order, and solve again until none is below it."""
+    least = jurisdiction().advice.min_weight
+    found = solve(market.moments, replace(mandate, risk_aversion=gamma))
+    for _ in range(len(mandate.funds)):
+        weights = dict(zip(found.codes, found.weights.tolist(), strict=True))
+        kept = tuple(code for code, weight in weights.items() if weight >= least)
+        if len(kept) == sum(weight > 0 for weight in weights.values()):
+            break
+        fewer = replace(
+            mandate,
+            risk_aversion=gamma,
+            funds=kept,
+            bounds={code: mandate.bound(code) for code in kept},
+            buy_cost={code: cost for code, cost in mandate.buy_cost.items() if code in kept},
+            sell_cost={code: cost for code, cost in mandate.sell_cost.items() if code in kept},
+        )
+        try:
+            found = solve(market.moments, fewer)
+        except InfeasibleError:
+            break  # the few that are left cannot keep the limits: a small holding is the lesser evil
+    return found
+
+
+def keeps(market: AdviceMarket, mandate: Mandate, found: Solution, limit: float) -> bool:
+    """Whether a portfolio keeps a loss limit by the normal form and by the estimator of record."""
+    return found.cvar <= limit + _ROUNDING and record_of(market, mandate, found) <= limit
+
+
+def record_of(market: AdviceMarket, mandate: Mandate, found: Solution) -> float:
+    """What the estimator of record says of a solution, its costs charged as the mandate charges them."""
+    return _record_at(market, found.codes, found.weights, found.costs / mandate.horizon_years)
+
+
+def _judged(market: AdviceMarket, mandate: Mandate, found: Solution, limit: float) -> GammaSolution:
+    binds = (found.gamma or 0.0) > jurisdiction().advice.gamma_min
+    return GammaSolution(found, limit, binds, record_of(market, mandate, found))
+
+
 def solve_within_loss(market: AdviceMarket, mandate: Mandate, limit: float) -> GammaSolution:
-    """Solve at the smallest risk aversion that keeps a loss limit by both estimators; raises as `gamma_within_loss` does."""
+    """Solve, small weights included, at the smallest risk aversion that keeps a loss limit; raises as `gamma_within_loss` does."""
     gamma, recorded = gamma_within_loss(market, level_path(market, mandate), limit)
     found = solve(market.moments, replace(mandate, risk_aversion=gamma))
     return GammaSolution(found, limit, gamma > jurisdiction().advice.gamma_min, recorded)
@@ -147,7 +191,12 @@ def _agreed(market: AdviceMarket, path: Frontier, limit: float, between: tuple[f
 def _recorded(market: AdviceMarket, path: Frontier, theta: float) -> float:
     """What the estimator of record says of the optimum at a risk tolerance, its costs charged as the mandate charges them."""
     weights = path.at_theta(theta)
-    place = {code: column for column, code in enumerate(market.moments.codes)}
-    record = replace(market.record, weekly=market.record.weekly[:, [place[code] for code in path.codes]])
     standard = path.standard
-    return cvar_of_record(record, weights, float(standard.unit.gain @ weights), standard.costs(weights) / standard.mandate.horizon_years)
+    return _record_at(market, path.codes, weights, standard.costs(weights) / standard.mandate.horizon_years)
+
+
+def _record_at(market: AdviceMarket, codes: tuple[str, ...], weights: FloatArray, costs: float) -> float:
+    place = {code: column for column, code in enumerate(market.moments.codes)}
+    at = np.array([place[code] for code in codes], int)
+    record = replace(market.record, weekly=market.record.weekly[:, at])
+    return cvar_of_record(record, weights, float(market.moments.mean[at] @ weights), costs)

@@ -14,7 +14,7 @@ from portfolios.kernels.moments import class_moments
 from portfolios.kernels.returns import align, annual_volatility
 from portfolios.kernels.risk import grade_of_volatility
 from portfolios.kernels.types import GammaSolution, Moments, ReturnMatrix
-from portfolios.services.solving import is_allowed, require_some
+from portfolios.services.levels import is_allowed, require_some
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""The advice: the optimum of a level over the current pool, under its budget and the caps."""
+"""The advice: the optimum of a level on the approved models' market, under its budget and the caps."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from portfolios.jurisdictions import jurisdiction
@@ -10,39 +9,28 @@ from portfolios.kernels.frontier import exact_frontier
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.reasons import holdings_reasons
 from portfolios.kernels.types import AdviceSolution, GammaSolution, Moments
-from portfolios.models import Fund
-from portfolios.selectors.risk import current_pool
-from portfolios.services.levels import (
-    AdviceMarket,
-    advised_funds,
-    is_allowed,
-    level_mandate,
-    loss_limit,
-    market_of,
-    require_some,
-    solve_within_loss,
-)
+from portfolios.models import ModelPortfolio, ModelSet
+from portfolios.selectors.model_sets import FundFacts, current_models, horizon_bin, market_of_models
+from portfolios.services.levels import advised_funds, level_mandate, loss_limit, solve_advised
 
 FRONTIER_POINTS = 25
 
 
-def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None = None) -> AdviceSolution:
-    """Solve for one level on the current pool; writes nothing, so calling it again only costs time.
+def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None = None, model_set_id: int | None = None) -> AdviceSolution:
+    """Solve for one level with an approved model's moments, pool, bounds and risk aversion; writes nothing.
 
-    Raises InfeasibleError naming the limit that cannot be kept or what the pool lacks, DataError where no fund has a history.
+    It is the model itself, unless a lower stated loss raises the risk aversion or a fund may no longer be bought.
+    `model_set_id` names the set that was current when the question was put; else the current one answers. Raises
+    InfeasibleError("no_models") without an approved set, or naming the limit that cannot be kept or what the pool lacks.
     """
     rules = jurisdiction()
     rule = rules.levels[level]
-    pool = current_pool()
-    if pool is None:
-        raise InfeasibleError("no_pool")
-    offered = pool.funds.filter(is_open=True).values_list("code", "risk_grade", "asset_class")
-    require_some(rule, {code: None for code, grade, asset_class in offered if is_allowed(rule, grade, asset_class)})
-    market = market_of(pool)
+    models = _approved(model_set_id)
+    model = approved_model(models, level, horizon_years)
+    market = market_of_models(models)
     funds = advised_funds(market, level)
-    mandate = level_mandate(funds, horizon_years)
-    limit = loss_limit(rule, stated_loss)
-    found = _without_crumbs(market, mandate, limit)
+    mandate = level_mandate(funds, model.horizon_years)
+    found = solve_advised(market, mandate, loss_limit(rule, stated_loss), model.gamma or rules.advice.gamma_min)
     weights = {code: float(w) for code, w in zip(found.solution.codes, found.solution.weights, strict=True) if w > 0}
     return AdviceSolution(
         level=level,
@@ -50,12 +38,12 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
         expected_return=found.solution.expected_return,
         volatility=found.solution.volatility,
         cvar=found.solution.cvar,
-        cvar_limit=limit,
+        cvar_limit=found.cvar_limit,
         gamma=found.solution.gamma or rules.advice.gamma_max,
         budget_binds=found.budget_binds,
         data_date=market.data_date.isoformat(),
-        pool_id=pool.pk,
-        moments={**market.moments.versions, "jurisdiction": rules.version},
+        pool_id=market.pool_id,
+        moments={**market.moments.versions, "jurisdiction": models.rules_version, "model_set": models.pk},
         funds=_fund_rows(found, market.moments, funds, mandate),
         frontier=[[point.volatility, point.expected_return] for point in exact_frontier(market.moments, mandate).points(FRONTIER_POINTS)],
         notes=[*market.moments.notes, *(f"short_record:{code}" for code in market.moments.codes if not market.has_record(code))],
@@ -63,29 +51,30 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
     )
 
 
-def _without_crumbs(market: AdviceMarket, mandate: Mandate, limit: float) -> GammaSolution:
-    """Solve, drop funds below the least weight worth an order, and solve again on the rest until none is below it."""
-    advice = jurisdiction().advice
-    found = solve_within_loss(market, mandate, limit)
-    for _ in range(len(mandate.funds)):
-        weights = dict(zip(found.solution.codes, found.solution.weights.tolist(), strict=True))
-        kept = tuple(code for code, weight in weights.items() if weight >= advice.min_weight)
-        if len(kept) == sum(weight > 0 for weight in weights.values()):
-            break
-        try:
-            fewer = replace(
-                mandate,
-                funds=kept,
-                bounds={code: mandate.bound(code) for code in kept},
-                buy_cost={code: mandate.buy_cost[code] for code in kept},
-            )
-            found = solve_within_loss(market, fewer, limit)
-        except InfeasibleError:
-            break  # the few that are left cannot keep the limits: a small holding is the lesser evil
-    return found
+def _approved(model_set_id: int | None) -> ModelSet:
+    """The set asked for, which may have been replaced since but never was a draft, or the current one."""
+    if model_set_id is None:
+        models = current_models()
+    else:
+        approved = (ModelSet.State.APPROVED, ModelSet.State.RETIRED)
+        models = ModelSet.objects.filter(pk=model_set_id, decided_at__isnull=False, state__in=approved).first()
+    if models is None:
+        raise InfeasibleError("no_models")
+    return models
 
 
-def _fund_rows(found: GammaSolution, moments: Moments, funds: Mapping[str, Fund], mandate: Mandate) -> list[dict[str, Any]]:
+def approved_model(models: ModelSet, level: int, horizon_years: float) -> ModelPortfolio:
+    """The model of a level and of a goal's years; raises InfeasibleError with its reason where there is none."""
+    place = horizon_bin(horizon_years)
+    model = ModelPortfolio.objects.filter(model_set=models, level=level, horizon_bin=place).first()
+    if model is None:
+        raise InfeasibleError("no_models")
+    if model.error:
+        raise InfeasibleError(model.error["code"], **model.error.get("params", {}))
+    return model
+
+
+def _fund_rows(found: GammaSolution, moments: Moments, funds: Mapping[str, FundFacts], mandate: Mandate) -> list[dict[str, Any]]:
     """One row a held fund, largest first, with its figures and the reason it is held."""
     rows = []
     for reason in holdings_reasons(moments, found.solution):

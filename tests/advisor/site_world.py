@@ -11,6 +11,7 @@ from advisor.selectors.overrides import price_of, price_sha
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, Pool, PoolFund
 from portfolios.services import store_histories
+from tests.portfolios.models_world import approve_current_models
 
 REASON = "She sells her flat next spring."
 # Two of each kind in the pool; index funds swing widely, so that a heap of them breaks the loss budget of C3.
@@ -47,6 +48,7 @@ def make_market() -> None:
     # The sixth of each kind stays outside the pool; the fifth is closed.
     PoolFund.objects.bulk_create([PoolFund(pool=pool, fund=fund) for fund in Fund.objects.exclude(code__endswith="6")])
     Fund.objects.filter(code__endswith="5").update(is_open=False)
+    approve_current_models()
 
 
 def make_assessment(investor: Investor, level: int = 3) -> Assessment:

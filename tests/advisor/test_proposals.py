@@ -14,7 +14,7 @@ from advisor.selectors import proposal_page, sentence
 from advisor.tasks import sweep_task
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
-from portfolios.models import Fund, Pool
+from portfolios.models import Fund, ModelPortfolio, ModelSet
 from tests.advisor.advice_world import WEIGHTS, answer_with, ready_proposal, ready_to_ask, solution
 from tests.advisor.site_world import give_level, make_assessment
 
@@ -68,11 +68,31 @@ def test_without_a_level_in_force_nothing_is_written(goal, level, days, code):
     assert not Proposal.objects.exists()
 
 
-def test_without_a_pool_nothing_is_written(goal):
-    Pool.objects.update(is_current=False)
-    with pytest.raises(Refused, match="no_pool"):
+def test_without_approved_models_nothing_is_written(goal):
+    ModelSet.objects.update(is_current=False)
+    with pytest.raises(Refused, match="no_models"):
         services.request_proposal(goal=goal)
     assert not Proposal.objects.exists()
+    assert "no approved model portfolios" in sentence("no_models")
+
+
+def test_a_proposal_is_solved_with_the_models_that_were_current_when_it_was_asked_for(goal, monkeypatch):
+    first = ModelSet.objects.get()
+    proposal = services.request_proposal(goal=goal)
+    assert proposal.inputs["models"] == first.pk
+    calls = answer_with(monkeypatch, lambda: solution())
+    services.execute_proposal(proposal.pk)
+    assert calls[0]["model_set_id"] == first.pk
+
+
+def test_without_holdings_or_a_lower_stated_loss_a_proposal_is_the_model(goal):
+    proposal = services.request_proposal(goal=goal)
+    assert services.execute_proposal(proposal.pk)
+    proposal.refresh_from_db()
+    model = ModelPortfolio.objects.get(level=3, horizon_bin=3, model_set__is_current=True)
+    weights = {row.fund.code: row.weight for row in model.weights.select_related("fund") if row.weight > 0}
+    assert proposal.result["weights"] == pytest.approx(weights, abs=1e-9)
+    assert proposal.result["gamma"] == pytest.approx(model.gamma)
 
 
 def test_a_goal_near_its_date_is_solved_at_the_horizons_ceiling(goal, monkeypatch):

@@ -22,10 +22,11 @@ from advisor.tasks import sweep_task
 from config import jobs
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import SolverError
-from portfolios.models import Fund, Holding, Order, Pool, Portfolio
+from portfolios.models import Fund, Holding, ModelPortfolio, ModelSet, Order, Portfolio
 from portfolios.services import solve_advice
 from tests.advisor.review_world import client_with, hold, many_clients, review_everyone
 from tests.advisor.site_world import give_level, make_goal, make_market, make_proposal
+from tests.portfolios.models_world import approve_current_models
 from tests.workers import empty_queues, kill, start_worker, wait_until
 
 MODEL = {"BO1": 1_800_000, "BO2": 1_800_000, "BO3": 1_800_000, "BO4": 1_800_000, "MM1": 2_800_000}
@@ -142,9 +143,7 @@ def test_a_level_without_funds_is_impossible_and_says_why(people, market):
 
 
 def test_a_loss_limit_that_no_portfolio_keeps_is_impossible_and_names_the_limit(people, market):
-    Fund.objects.exclude(code__startswith="IX").update(is_open=False)
-    Fund.objects.filter(code="IX5").update(is_open=True)
-    Fund.objects.filter(code__startswith="IX").update(asset_class="money_market")  # the cap of 50 % makes them enough
+    Fund.objects.filter(code__startswith="MM").update(is_open=False)  # four bond funds at their cap leave a part to the index funds
     row = review_of(client_with(people.anna_investor, 3, stated_loss=0.01, IX1=1_000_000))
     assert row.action == "impossible"
     assert row.error["params"]["limit"] == "0.01"
@@ -315,6 +314,19 @@ def test_a_run_whose_last_worker_died_before_its_end_is_ended_by_the_sweep_or_th
         assert run.finished_at is not None and run.is_current
 
 
+def test_a_new_set_of_models_is_reason_for_another_run_and_its_risk_aversion_is_taken(people, market):
+    goal = client_with(people.anna_investor, 3, cash_minor=5_000_000)
+    before = review_of(goal)
+    assert services.request_readvice(ring=False) == before.run
+    newer = approve_current_models(n_draws=1)  # another number of draws makes another set of the same prices
+    ModelPortfolio.objects.filter(model_set=newer).update(gamma=150.0)
+    run = services.request_readvice(ring=False)
+    assert run != before.run
+    while readvise_next_block(run.pk):
+        pass
+    assert Readvice.objects.get(goal=goal, run=run).risk_aversion == 150.0 > before.risk_aversion
+
+
 def test_a_run_of_the_morning_does_not_stand_in_the_way_of_new_prices(people, market):
     client_with(people.anna_investor, 3, MM1=1_000_000)
     morning = review_everyone()
@@ -481,10 +493,10 @@ def test_the_command_works_it_off_here_and_prints_the_times(people, market, caps
     assert "finished" in capsys.readouterr().out
 
 
-def test_without_a_pool_the_command_says_so(people):
+def test_without_approved_models_the_command_says_so(people):
     from django.core.management.base import CommandError
 
-    Pool.objects.all().delete()
+    assert not ModelSet.objects.exists()
     with pytest.raises(CommandError):
         call_command("readvise", "--here")
 

@@ -13,8 +13,10 @@ from portfolios.kernels.risk import cvar_of_record
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, Pool, PoolFund
 from portfolios.selectors import error_sentence, weights_risk
-from portfolios.services import solve_advice, store_histories
-from portfolios.services.levels import advised_funds, level_mandate, market_of, solve_within_loss
+from portfolios.selectors.model_sets import market_of_models
+from portfolios.services import request_models, solve_advice, store_histories
+from portfolios.services.levels import advised_funds, level_mandate, solve_within_loss
+from tests.portfolios.models_world import approve_current_models
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +42,7 @@ def add_fund(pool: Pool, code: str, category: str, **fields) -> Fund:
 
 
 @pytest.fixture
-def pool():
+def bare_pool():
     rng = np.random.default_rng(7)
     common = rng.normal(size=252 * 6)
     pool = Pool.objects.create(name="Test", is_current=True)
@@ -52,6 +54,17 @@ def pool():
             histories.append(simulate(f"{category}{i}", volatility, common, share, rng, len(common)))
     store_histories(histories)
     return pool
+
+
+@pytest.fixture
+def pool(bare_pool):
+    approve_current_models()
+    return bare_pool
+
+
+@pytest.fixture
+def market(pool):
+    return market_of_models(approve_current_models())
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3, 4, 5])
@@ -91,8 +104,7 @@ def test_a_lower_stated_loss_raises_risk_aversion_until_both_estimates_just_keep
     assert max(asked.cvar, asked.cvar_of_record) <= 0.04 == asked.cvar_limit
 
 
-def test_the_normal_form_alone_would_take_more_risk_than_the_estimator_of_record_allows(pool):
-    market = market_of(pool)
+def test_the_normal_form_alone_would_take_more_risk_than_the_estimator_of_record_allows(market):
     mandate = level_mandate(advised_funds(market, 5), 5)
     lenient = smallest_gamma(market.moments, mandate, 0.04).solution
     strict = solve_within_loss(market, mandate, 0.04)
@@ -108,8 +120,7 @@ def by_fund(found, market) -> np.ndarray:
     return np.array([weights.get(code, 0.0) for code in market.moments.codes])
 
 
-def test_a_loss_that_only_the_estimator_of_record_refuses_is_named_as_such(pool, monkeypatch):
-    market = market_of(pool)
+def test_a_loss_that_only_the_estimator_of_record_refuses_is_named_as_such(market):
     mandate = level_mandate(advised_funds(market, 3), 3)
     calm = solve_within_loss(market, mandate, 0.12)
     never = replace(market, record=replace(market.record, weekly=market.record.weekly * 60.0))
@@ -125,6 +136,7 @@ def test_a_fund_too_young_for_the_estimator_of_record_is_not_advised_and_said(po
     common = np.zeros(252 * 6)
     add_fund(pool, "young", "money")
     store_histories([simulate("young", 0.0005, common, 0.0, np.random.default_rng(3), 252 + 90)])
+    approve_current_models()
     answer = solve_advice(level=1, horizon_years=3)
     assert "young" not in answer.weights
     assert "short_record:young" in answer.notes
@@ -144,6 +156,7 @@ def test_a_fund_without_history_is_left_out_and_said(pool):
     young = simulate("young", 0.2, np.zeros(300), 0.0, np.random.default_rng(1), 60)
     add_fund(pool, "young", "equity")
     store_histories([young])
+    approve_current_models()
     answer = solve_advice(level=5, horizon_years=3)
     assert {"short_history:new", "short_history:young"} <= set(answer.notes)
     with pytest.raises(DataError) as raised:
@@ -166,7 +179,7 @@ def test_one_money_market_fund_cannot_hold_everything(pool):
 
 
 def test_a_loss_that_no_portfolio_of_the_level_keeps_is_named(pool):
-    PoolFund.objects.filter(fund__risk_grade__lt=4).delete()
+    PoolFund.objects.filter(fund__risk_grade__lt=4).delete()  # what has left the pool since is not bought either
     with pytest.raises(InfeasibleError) as raised:
         solve_advice(level=5, horizon_years=1, stated_loss=0.01)
     assert raised.value.code == "cvar_budget"
@@ -174,10 +187,12 @@ def test_a_loss_that_no_portfolio_of_the_level_keeps_is_named(pool):
     assert raised.value.params["reached"] > 0.01
 
 
-def test_without_a_pool_there_is_no_advice(db):
-    with pytest.raises(InfeasibleError) as raised:
-        solve_advice(level=3, horizon_years=1)
-    assert raised.value.code == "no_pool"
+def test_without_approved_models_there_is_no_advice(bare_pool):
+    draft = request_models(n_draws=0)
+    for asked in (None, draft.pk):
+        with pytest.raises(InfeasibleError) as raised:
+            solve_advice(level=3, horizon_years=1, model_set_id=asked)
+        assert raised.value.code == "no_models"
 
 
 def test_figures_of_no_weights_are_refused(pool):
