@@ -243,9 +243,10 @@ def excess_over(problem: Quadratic, weights: FloatArray, face: Face) -> tuple[Fl
     if problem.has_kinks:
         low, high = pieces(problem, face)
         lower, upper = np.concatenate([low, problem.row_low]), np.concatenate([high, problem.row_high])
-    below, excess = np.full(len(value) + 1, -np.inf), np.full(len(value) + 1, -np.inf)
+    below, excess = np.empty(len(value) + 1), np.empty(len(value) + 1)
     np.subtract(lower, value, out=below[:-1])
     np.subtract(value, upper, out=excess[:-1])
+    below[-1] = excess[-1] = -np.inf
     if problem.limits_trade and not face.turnover:
         excess[-1] = np.abs(weights - problem.current).sum() - problem.max_trade
     is_below = below > excess

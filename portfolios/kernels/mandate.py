@@ -126,9 +126,9 @@ class Mandate:
             *((f"group {group.name}", group.funds) for group in self.groups),
         )
         for where, named in maps:
-            for fund in named:
-                if fund not in known:
-                    raise DataError("fund_not_in_universe", fund=fund, where=where)
+            if not known.issuperset(named):
+                fund = next(fund for fund in named if fund not in known)
+                raise DataError("fund_not_in_universe", fund=fund, where=where)
 
     def _check_objective(self) -> None:
         if self.objective is not None and self.objective not in OBJECTIVES:

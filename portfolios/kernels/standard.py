@@ -175,9 +175,10 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
     funds = mandate.funds
     place = {fund: i for i, fund in enumerate(funds)}
     default: tuple[float, float] = mandate.default_bounds  # type: ignore[assignment]  # the mandate fills it in
-    own = [mandate.bounds.get(fund, default) for fund in funds] if mandate.bounds else [default] * len(funds)
-    low, high = [pair[0] for pair in own], [pair[1] for pair in own]
-    low_names, high_names = [""] * len(funds), [f"fund:{fund}:max" for fund in funds]
+    low, high = [default[0]] * len(funds), [default[1]] * len(funds)
+    for fund, (own_low, own_high) in mandate.bounds.items():
+        low[place[fund]], high[place[fund]] = own_low, own_high
+    low_names, high_names = [f"fund:{fund}:min" for fund in funds], [f"fund:{fund}:max" for fund in funds]
 
     def bound(fund: str, name: str, least: float | None, most: float | None) -> None:
         i, legal = place[fund], mandate.is_legal(name)
@@ -192,8 +193,7 @@ def _bounds(mandate: Mandate) -> tuple[FloatArray, FloatArray, tuple[str, ...], 
         for i, least in enumerate(low):
             if least <= 0.0:
                 low[i], low_names[i] = 0.0, "long_only"
-    named = tuple(name or f"fund:{fund}:min" for name, fund in zip(low_names, funds, strict=True))
-    return np.array(low), np.array(high), named, tuple(high_names)
+    return np.array(low), np.array(high), tuple(low_names), tuple(high_names)
 
 
 def _single_fund_limits(mandate: Mandate) -> list[tuple[str, str, float | None, float | None]]:
