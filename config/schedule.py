@@ -25,6 +25,7 @@ BEAT_SCHEDULE = {
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
     "review-everyone": nightly(23, 0, "advisor.request_readvice"),
+    "screen-the-market": nightly(22, 0, "portfolios.request_due_screen"),
     "propose-models": nightly(22, 30, "portfolios.propose_models"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),

@@ -4,7 +4,7 @@ from celery import Task, shared_task
 
 from config.jobs import Job, only_one, sweep
 from portfolios import services
-from portfolios.models import Backtest, ModelSet
+from portfolios.models import Backtest, ImportRun, ModelSet, ScreenRun
 
 
 @shared_task(name="portfolios.confirm_orders", queue="now", time_limit=300)
@@ -31,10 +31,29 @@ def execute_backtest_task(pk: int) -> None:
     services.execute_backtest(pk)
 
 
+@shared_task(name="portfolios.execute_import", queue="bulk", time_limit=7200)
+def execute_import_task(pk: int) -> None:
+    services.execute_import(pk)
+
+
+@shared_task(name="portfolios.execute_screen", queue="bulk", time_limit=900)
+def execute_screen_task(pk: int) -> None:
+    services.execute_screen(pk)
+
+
+@shared_task(name="portfolios.request_due_screen", queue="bulk", time_limit=60)
+def request_due_screen_task() -> None:
+    with only_one("request-due-screen", seconds=50) as is_mine:
+        if is_mine:
+            services.request_due_screen()
+
+
 # Every kind of job of this app with the task that works on it.
 JOBS: list[tuple[type[Job], Task]] = [
     (Backtest, execute_backtest_task),
+    (ImportRun, execute_import_task),
     (ModelSet, execute_models_task),
+    (ScreenRun, execute_screen_task),
 ]
 
 

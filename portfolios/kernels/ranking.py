@@ -73,7 +73,8 @@ def rank_market(data: MarketData, past: Past, passes: BoolArray, rules: ScreenRu
         score[group.mine], shrunk[group.mine] = found.score[0, kept], found.shrunk[0, kept]
         percentile[group.mine] = np.where(passes[group.mine], found.percentile[0, kept], np.nan)
         group_names[group.mine], n_peers[group.mine] = group.name, int(passes[group.members].sum())
-        _interval(data, past, group, passes, draws, rules, (low, high))
+        ranked, interval = _interval(data, past, group, passes, draws, rules)
+        low[ranked], high[ranked] = interval
         _say(notes, group, int(passes[group.members].sum()), found, rules)
     low, high = np.fmin(low, percentile), np.fmax(high, percentile)
     return Ranking(group_names, n_peers, subs, score, shrunk, percentile, low, high, tuple(tuple(said) for said in notes))
@@ -112,24 +113,17 @@ def _weighted_mean(values: list[FloatArray], weights: list[float]) -> FloatArray
 
 
 def _interval(
-    data: MarketData,
-    past: Past,
-    group: PeerGroup,
-    passes: BoolArray,
-    draws: Draws,
-    rules: ScreenRules,
-    bounds: tuple[FloatArray, FloatArray],
-) -> None:
-    """Write the interval of P of the group's own funds that pass, from redrawn pasts of all its members that do."""
+    data: MarketData, past: Past, group: PeerGroup, passes: BoolArray, draws: Draws, rules: ScreenRules
+) -> tuple[IntArray, FloatArray]:
+    """Which of the group's own funds pass, and the interval (2, m) of their P from redrawn pasts of all members that do."""
     members = group.members[passes[group.members]]
     kept = np.isin(members, group.mine)
     if not kept.any():
-        return
+        return members[kept], np.empty((2, 0))
     redrawn = _rank(data, past, PeerGroup(group.name, group.kind, members, members), passes, draws, rules)
     outside = (1.0 - rules.interval) / 2
     ranks = np.sort(redrawn.percentile[:, kept], axis=0)
-    for bound, share in zip(bounds, (outside, 1.0 - outside), strict=True):
-        bound[members[kept]] = ranks[round(share * (len(ranks) - 1))]
+    return members[kept], ranks[[round(share * (len(ranks) - 1)) for share in (outside, 1.0 - outside)]]
 
 
 def _say(notes: list[list[dict[str, Any]]], group: PeerGroup, n_peers: int, found: _Found, rules: ScreenRules) -> None:

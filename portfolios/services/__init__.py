@@ -1,8 +1,16 @@
 """The public names of portfolios's services, gathered from one module a noun."""
 
 from portfolios.services.backtests import BacktestInputs, execute_backtest, request_backtest
+from portfolios.services.capacity import CapacityRefused, Promise, release_capacity, release_lapsed, reserve_capacity
 from portfolios.services.history import store_counted, store_histories
-from portfolios.services.imports import ImportReport, ImportRequest, import_nav
+from portfolios.services.imports import (
+    ImportReport,
+    ImportRequest,
+    execute_import,
+    import_nav,
+    report_of,
+    request_import,
+)
 from portfolios.services.ledger import (
     InsufficientCash,
     InsufficientUnits,
@@ -23,12 +31,15 @@ from portfolios.services.model_sets import (
 )
 from portfolios.services.orders import OrderRefused, OrderRequest, cancel_order, confirm_orders, place_order
 from portfolios.services.pricefile import FileSolution, solve_price_file
+from portfolios.services.quarantine import QuarantineRefused, accept_quarantined, reject_quarantined
+from portfolios.services.screening import execute_screen, request_due_screen, request_screen
 from portfolios.services.solving import solve_advice
 
 __all__ = [
     "BacktestInputs",
     "Book",
     "BookSolution",
+    "CapacityRefused",
     "FileSolution",
     "ImportReport",
     "ImportRequest",
@@ -38,20 +49,33 @@ __all__ = [
     "ModelsRefused",
     "OrderRefused",
     "OrderRequest",
+    "Promise",
+    "QuarantineRefused",
+    "accept_quarantined",
     "approve_models",
     "cancel_order",
     "confirm_orders",
     "deposit",
     "execute_backtest",
+    "execute_import",
     "execute_models",
+    "execute_screen",
     "import_nav",
     "make_and_approve_models",
     "open_portfolio",
     "place_order",
     "propose_models",
     "rebuild_holdings",
+    "reject_quarantined",
+    "release_capacity",
+    "release_lapsed",
+    "report_of",
     "request_backtest",
+    "request_due_screen",
+    "request_import",
     "request_models",
+    "request_screen",
+    "reserve_capacity",
     "return_models",
     "solve",
     "solve_advice",
