@@ -13,6 +13,7 @@ from identity.roles import Role
 from portfolios.models import Fund, Pool, PoolFund
 from tests.conftest import make_user
 from tests.portfolios.market import make_fund
+from tests.portfolios.models_world import approve_models_without_weights
 
 INSTRUMENT = load_instrument("standard@1")
 # A person a little above the middle, held at C3 by the loss they can bear.
@@ -29,6 +30,7 @@ def pool(db):
     pool = Pool.objects.create(name="Pool", is_current=True)
     PoolFund.objects.create(pool=pool, fund=make_fund("000001", category="money", grade=1))
     Fund.objects.update(last_nav_date=timezone.localdate())
+    approve_models_without_weights()
 
 
 @pytest.fixture

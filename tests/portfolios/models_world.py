@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from portfolios.models import ModelPortfolio, ModelSet, ModelWeight
+from portfolios.models import ModelPortfolio, ModelSet, ModelWeight, Pool
 from portfolios.services import execute_models, request_models
 
 # What one market's models came out as: tests make the same market again and again.
@@ -24,6 +24,14 @@ def approve_current_models(n_draws: int = 0) -> ModelSet:
     )
     made.refresh_from_db()
     return made
+
+
+def approve_models_without_weights() -> ModelSet:
+    """A current set of the current pool that holds nothing, where a proposal is only asked for and never worked out."""
+    return ModelSet.objects.create(
+        pool=Pool.objects.get(is_current=True), state=ModelSet.State.APPROVED, status="done", is_current=True, rules_version="test",
+        data_date=timezone.localdate(), decided_at=timezone.now(),
+    )  # fmt: skip
 
 
 def _columns(row):
