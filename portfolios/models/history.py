@@ -44,7 +44,8 @@ class ImportRun(Job):
     n_unchanged = models.PositiveIntegerField(default=0)
     n_reported = models.PositiveIntegerField(default=0)
     n_funds = models.PositiveIntegerField(default=0)
-    notes = models.JSONField(default=list)  # [[fund, note]]
+    notes = models.JSONField(default=list)  # [[fund, note]], the first thousands
+    state = models.JSONField(default=dict)  # where an interrupted run goes on: {"last_issue", "n_failed", "n_notes", "failure"}
 
     class Meta:
         verbose_name = _("import")
@@ -90,6 +91,7 @@ class QuarantinedHistory(models.Model):
     nav_micro = models.BinaryField()
     total_return = models.BinaryField()
     distribution_micro = models.BinaryField(default=b"")
+    facts = models.JSONField(default=dict)  # columns of the fund that accepting makes, where there is none yet
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     made_at = models.DateTimeField(auto_now_add=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

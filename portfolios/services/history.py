@@ -51,7 +51,7 @@ def _store_batch(batch: list[FundHistory]) -> list[tuple[str, StoreCount]]:
     counts, years, touched = [], [], []
     for history in batch:
         fund = funds[history.fund_code]
-        merged, written, count = _merge(stored.get(fund.pk), history)
+        merged, written, count = merge_histories(stored.get(fund.pk), history)
         counts.append((history.fund_code, count))
         if count.n_new or count.n_changed:
             years += _packed_years(fund.pk, merged, written)
@@ -81,7 +81,7 @@ def _check(history: FundHistory, funds: dict[str, Fund]) -> None:
         raise DataError("nav_not_positive", fund=history.fund_code)
 
 
-def _merge(old: FundHistory | None, new: FundHistory) -> tuple[FundHistory, set[int], StoreCount]:
+def merge_histories(old: FundHistory | None, new: FundHistory) -> tuple[FundHistory, set[int], StoreCount]:
     """Lay a new history over the stored one; return the whole, the years to write, and the count of the new one's days."""
     paid = new.distribution_micro if new.distribution_micro is not None else np.zeros(len(new.dates), np.int64)
     new = FundHistory(new.fund_code, new.dates.astype(np.int64), new.nav_micro, new.total_return, paid)

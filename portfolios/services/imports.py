@@ -1,33 +1,44 @@
-"""Bringing price files in: idempotent, each fund wholly or not at all, every row accounted for."""
+"""Bringing prices in: idempotent, each fund wholly or not at all, every row accounted for.
+
+An import is a job (`request_import`, `execute_import`), or is done at once (`import_nav`). Either way it is one ImportRun.
+"""
 
 import hashlib
+import json
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from itertools import islice
+from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from config.jobs import Job
-from portfolios.jurisdictions import jurisdiction
-from portfolios.kernels.errors import DataError
-from portfolios.kernels.returns import align, annual_volatility
-from portfolios.kernels.risk import grade_of_volatility
-from portfolios.kernels.types import FundHistory
+from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
+from portfolios.kernels.errors import DataError, KernelError
 from portfolios.models import Fund, ImportIssue, ImportRun
-from portfolios.services.history import StoreCount, store_counted
+from portfolios.services.fund_rows import CURRENCY_DIFFERS, FUND_REFUSED, checked_facts, join_share_classes
+from portfolios.services.history import StoreCount
+from portfolios.services.quarantine import QUARANTINED, REJECTED
+from portfolios.sources.contract import Piece, Source, Wanted
+from portfolios.sources.registry import CSV, SOURCES, open_source
 
-_FUNDS_A_BATCH = 12
-_ISSUES_A_BATCH = 1_000
-_NAME_LENGTH = 120  # of the column: PostgreSQL refuses what is longer, SQLite does not
+TASK = "portfolios.execute_import"
+LEASE_SECONDS = 300
+OVERLAP_DAYS = 10  # calendar days read again before a fund's last one: a NAV restated within them is seen
+MOST_ISSUES_TOLD = 1_000
+OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """Files of one import. `total_return` holds indices for the same funds, `descriptions` and `funds` say what they are."""
+    """Files of one import: `total_return` holds indices for the same funds, `descriptions` and `funds` say what they are.
+
+    `accept_jumps` is the reason why all jumps of the file are accepted unseen; empty: they wait for a person.
+    """
 
     prices: Path
     today: date
@@ -35,6 +46,7 @@ class ImportRequest:
     descriptions: Path | None = None
     funds: Path | None = None
     source: str = "csv"
+    accept_jumps: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,19 +58,12 @@ class ImportReport:
     n_funds: int
     n_reported: int
     counted: StoreCount
-    issues: list[tuple[int, str, str]]  # line, fund, reason code
-    refused: dict[str, int]  # fund -> good rows not stored because of its bad ones
-    notes: list[tuple[str, str]]  # fund, note
-
-
-@dataclass
-class _Described:
-    name_zh: str = ""
-    name_en: str = ""
-    text: str = ""
-    category: str = ""
-    grade: int | None = None
-    notes: list[str] = field(default_factory=list)
+    issues: list[tuple[int, str, str]]  # line, fund, reason code; the first thousand
+    n_issues: int
+    refused: dict[str, int]  # fund -> good rows not stored because of its bad ones, or because of its currency
+    quarantined: dict[str, int]  # fund -> rows that wait for a person, or were rejected by one
+    failed: dict[str, str]  # fund -> why the source did not give it
+    notes: list[tuple[str, str]] = field(default_factory=list)  # fund, note
 
 
 def import_nav(*, request: ImportRequest) -> ImportReport:
@@ -66,145 +71,184 @@ def import_nav(*, request: ImportRequest) -> ImportReport:
 
     Raises DataError, having written nothing, where a file as a whole is no price file or describes a fund wrongly.
     """
-    if request.source != "csv":
+    if request.source != CSV:
         raise DataError("unknown_source", source=request.source)
-    # pandas takes a second to import: only an import pays for it.
-    from portfolios.sources.csv import read_prices
-    from portfolios.sources.frame import check, histories, marked, with_total_return
+    from portfolios.sources.files import Files, FileSource  # pandas takes a second to import: only an import pays for it
 
-    frame = read_prices(request.prices)
-    n_rows = len(frame)
-    if request.total_return is not None:
-        frame = with_total_return(frame, marked(read_prices(request.total_return), request.today))
-    described = _descriptions(request)
-    checked = check(frame, request.today)
-    counted, notes, n_funds = StoreCount(), [], 0
-    for batch in _batches(histories(checked.good)):
-        for code, count, said in _store(batch, described, request):
-            counted, n_funds = counted + count, n_funds + 1
-            notes += [(code, note) for note in said]
-    _set_open(checked.last_subscription)
-    issues = [(issue.line, issue.fund, issue.code) for issue in checked.issues]
-    n_reported = len(issues) + sum(checked.refused.values())
-    run = _record(request, ImportReport(0, n_rows, n_funds, n_reported, counted, issues, checked.refused, notes))
-    return ImportReport(run.pk, n_rows, n_funds, n_reported, counted, issues, checked.refused, notes)
-
-
-def _batches(made: Iterator[tuple[FundHistory, list[str]]]) -> Iterator[list[tuple[FundHistory, list[str]]]]:
-    while batch := list(islice(made, _FUNDS_A_BATCH)):
-        yield batch
-
-
-def _store(
-    batch: list[tuple[FundHistory, list[str]]], described: Mapping[str, _Described], request: ImportRequest
-) -> list[tuple[str, StoreCount, list[str]]]:
-    """Write one batch of funds and their histories in one transaction; a fund that is known keeps what it is graded."""
-    known = {fund.code: fund for fund in Fund.objects.filter(code__in=[history.fund_code for history, _ in batch])}
-    said = {history.fund_code: list(notes) for history, notes in batch}
-    new, changed = [], []
-    for history, _ in batch:
-        code = history.fund_code
-        words = described.get(code, _Described())
-        if code not in known:
-            fund, notes = _new_fund(history, words, request.source)
-            new.append(fund)
-            said[code] += notes
-        elif words.category and _restate(known[code], words):
-            changed.append(known[code])
-    with transaction.atomic():
-        Fund.objects.bulk_create(new)
-        Fund.objects.bulk_update(changed, ["name_zh", "name_en", "category", "asset_class", "issuer_grade", "risk_grade"])
-        return [(code, count, said[code]) for code, count in store_counted(history for history, _ in batch)]
-
-
-def _new_fund(history: FundHistory, words: _Described, source: str) -> tuple[Fund, list[str]]:
-    """A fund as the funds file says, else by clear words, else by volatility; the grade is never below that of its volatility."""
-    rules = jurisdiction()
-    fund = Fund(code=history.fund_code, name_zh=words.name_zh, name_en=words.name_en, source=source, currency=rules.currency)
-    if words.category:
-        _restate(fund, words)
-        return fund, []
-    matrix = align((history.fund_code,), {history.fund_code: history})
-    volatility = float(annual_volatility(matrix)[0])
-    by_volatility = grade_of_volatility(volatility, rules.volatility_bands)
-    text = f"{history.fund_code} {words.name_zh} {words.name_en} {words.text}".lower()
-    clear = next((row.category for row in rules.category_words if any(word in text for word in row.words)), None)
-    fund.category = clear or rules.band_categories[by_volatility]
-    kind = rules.categories[fund.category]
-    fund.asset_class = kind.asset_class if clear else f"grade_{by_volatility}"
-    fund.risk_grade = max(kind.grade, by_volatility) if clear else by_volatility
-    notes = [f"category_from_words:{clear}" if clear else f"category_from_volatility:{fund.category}"]
-    if np.isnan(volatility):
-        notes.append(f"grade_unknown:{fund.risk_grade}")
-    elif not clear or by_volatility > kind.grade:
-        notes.append(f"grade_from_volatility:{by_volatility}")
-    return fund, notes
-
-
-def _restate(fund: Fund, words: _Described) -> bool:
-    """Set what the funds file says; True if anything is different now."""
-    kind = jurisdiction().categories[words.category]
-    wanted = {
-        "name_zh": words.name_zh or fund.name_zh,
-        "name_en": words.name_en or fund.name_en,
-        "category": words.category,
-        "asset_class": kind.asset_class,
-        "issuer_grade": words.grade or kind.grade,
-        "risk_grade": words.grade or kind.grade,
-    }
-    differs = any(getattr(fund, name) != value for name, value in wanted.items())
-    for name, value in wanted.items():
-        setattr(fund, name, value)
-    return differs
-
-
-def _descriptions(request: ImportRequest) -> dict[str, _Described]:
-    from portfolios.sources.tables import read_descriptions, read_funds
-
-    described = {}
-    if request.descriptions is not None:
-        for code, name, text in read_descriptions(request.descriptions):
-            described[code] = _Described(name_en=name[:_NAME_LENGTH], text=text)
-    if request.funds is not None:
-        rules = jurisdiction()
-        for row in read_funds(request.funds):
-            if row.category not in rules.categories:
-                raise DataError("unknown_category", fund=row.code, category=row.category)
-            words = described.setdefault(row.code, _Described())
-            words.name_zh, words.name_en = row.name_zh[:_NAME_LENGTH] or words.name_zh, row.name_en[:_NAME_LENGTH] or words.name_en
-            words.category, words.grade = row.category, row.grade
-    return described
-
-
-def _set_open(last: Mapping[str, bool]) -> None:
-    """Open or close funds for purchase as the last row of the file says; silence changes nothing."""
-    for is_open in (True, False):
-        codes = [code for code, said in last.items() if said is is_open]
-        Fund.objects.filter(code__in=codes).exclude(is_open=is_open).update(is_open=is_open)
-
-
-def _record(request: ImportRequest, report: ImportReport) -> ImportRun:
-    run = ImportRun(
-        status=Job.Status.DONE,
-        finished_at=timezone.now(),
-        source=request.source,
-        file_name=request.prices.name[:200],
-        sha256=_sha256(request.prices),
-        n_rows=report.n_rows,
-        n_new=report.counted.n_new,
-        n_changed=report.counted.n_changed,
-        n_unchanged=report.counted.n_unchanged,
-        n_reported=report.n_reported,
-        n_funds=report.n_funds,
+    paths = {name: path for name in ("prices", "total_return", "descriptions", "funds") if (path := getattr(request, name))}
+    source = FileSource(Files(**paths))
+    checked_facts(source.describe_all())
+    pieces = source.pieces(Wanted(request.today))
+    first = next(piece for piece in pieces if piece.codes)
+    run = ImportRun.objects.create(
+        **_asked(CSV, paths, accept=request.accept_jumps),
+        status=Job.Status.RUNNING,
+        claim=uuid.uuid4(),
+        lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
+        attempts=1,
     )
-    rows = [ImportIssue(run=run, line=line, fund_code=fund[:20], code=code) for line, fund, code in report.issues]
-    rows += [ImportIssue(run=run, line=0, fund_code=fund[:20], code="fund_refused", detail=str(n)) for fund, n in report.refused.items()]
-    run.save()
-    for start in range(0, len(rows), _ISSUES_A_BATCH):
-        ImportIssue.objects.bulk_create(rows[start : start + _ISSUES_A_BATCH])
+    _work_off(run, source, chain([first], pieces), request.today)
+    return report_of(run)
+
+
+def request_import(
+    *,
+    source: str,
+    files: Mapping[str, Path] | None = None,
+    codes: tuple[str, ...] = (),
+    since: date | None = None,
+    file_name: str = "",
+    actor: Any = None,
+) -> ImportRun:
+    """Write a queued import and ring the worker; the same source that is open already, asked the same, is returned instead.
+
+    `since` is the day from which every fund is read; without it each is read from some days before its last one. Raises
+    DataError for a source there is none of, or one that must be told the funds and knows none yet.
+    """
+    if source not in SOURCES:
+        raise DataError("unknown_source", source=source)
+    if SOURCES[source].needs_codes and not codes:
+        codes = tuple(Fund.objects.filter(source=source).order_by("code").values_list("code", flat=True))
+        if not codes:
+            raise DataError("no_codes", source=source)
+    asked = _asked(source, files or {}, codes=codes, since=since, file_name=file_name)
+    with transaction.atomic():
+        same = ImportRun.objects.filter(source=source, request=asked["request"], sha256=asked["sha256"], status__in=OPEN).first()
+        run = same or ImportRun.objects.create(**asked, requested_by=actor, n_total=len(codes))
+        ring_by_name(TASK, run.pk, queue="bulk")
     return run
 
 
+def _asked(
+    source: str,
+    files: Mapping[str, Path],
+    *,
+    codes: tuple[str, ...] = (),
+    since: date | None = None,
+    file_name: str = "",
+    accept: str = "",
+) -> dict[str, Any]:
+    """The columns of a run that say what was asked."""
+    prices = files.get("prices") or files.get("funds")
+    request = {
+        "files": {name: str(path.resolve()) for name, path in files.items()},
+        "codes": list(codes),
+        "since": since.isoformat() if since else None,
+        "accept": accept,
+    }
+    return {
+        "source": source,
+        "file_name": (file_name or (prices.name if prices else ""))[:200],
+        "sha256": _sha256(prices) if prices else "",
+        "request": request,
+    }
+
+
+def execute_import(pk: int) -> bool:
+    """Claim an import and work it off; False when it is somebody else's. Safe to repeat: it goes on after the last funds done.
+
+    A source that fails for some funds leaves the run FAILED with how many, and what was read is stored; asking again mends it.
+    """
+    token = claim_job(ImportRun, pk, lease_seconds=LEASE_SECONDS)
+    if token is None:
+        return False
+    run = ImportRun.objects.get(pk=pk)
+    today = timezone.localdate()
+    try:
+        source = open_source(run.source, run.request, today)
+        _check_file(run)
+        is_ours = _work_off(run, source, source.pieces(_wanted(run, today)), today)
+    except KernelError as error:
+        is_ours = fail_job(ImportRun, pk, token, as_data(error))
+    if is_ours:
+        _forget_upload(run)
+    return is_ours
+
+
+def as_data(error: KernelError) -> dict[str, Any]:
+    return {"code": error.code, "params": json.loads(json.dumps(error.params, default=str))}
+
+
+def _wanted(run: ImportRun, today: date) -> Wanted:
+    """The funds asked for, those done by an earlier attempt left out, each from some days before its last one."""
+    codes, asked = tuple(run.request["codes"]), run.request["since"]
+    if run.source == CSV:  # every row of a file is accounted for, whatever is stored already
+        return Wanted(today, codes, {}, run.n_done)
+    if asked:
+        return Wanted(today, codes, dict.fromkeys(codes, date.fromisoformat(asked)), run.n_done)
+    funds = Fund.objects.filter(code__in=codes) if codes else Fund.objects.filter(source=run.source)
+    last = funds.exclude(last_nav_date=None).values_list("code", "last_nav_date")
+    return Wanted(today, codes, {code: day - timedelta(days=OVERLAP_DAYS) for code, day in last if day}, run.n_done)
+
+
+def _check_file(run: ImportRun) -> None:
+    for path in run.request["files"].values():
+        if not Path(path).exists():
+            raise DataError("file_not_found", file=Path(path).name)
+    prices = run.request["files"].get("prices")
+    if prices and _sha256(Path(prices)) != run.sha256:
+        raise DataError("file_changed", file=run.file_name)
+
+
+def _work_off(run: ImportRun, source: Source, pieces: Iterator[Piece], today: date) -> bool:
+    """Take in what the source hands on and end the run, as failed where it did not give every fund; False: the claim was lost."""
+    from portfolios.services.taking_in import ClaimLost, Work, take_in
+
+    token = run.claim or uuid.uuid4()
+    try:
+        take_in(Work(run, token, today, run.request["accept"]), source, pieces)
+    except ClaimLost:
+        return False
+    join_share_classes(Fund.objects.all())
+    n_failed = run.state.get("n_failed", 0)
+    if n_failed:
+        params = {"n_failed": n_failed, "n_funds": run.n_total, "first": run.state["failure"]}
+        return fail_job(ImportRun, run.pk, token, {"code": "source_incomplete", "params": params})
+    return finish_job(ImportRun, run.pk, token)
+
+
+def report_of(run: ImportRun) -> ImportReport:
+    """The report of a run as it stands in the database."""
+    run.refresh_from_db()
+    of_funds = list(run.issues.filter(line=0).order_by("pk").values_list("fund_code", "code", "detail"))
+    counted = {(code, fund): int(detail.split(" ")[0]) for fund, code, detail in of_funds if detail}
+    rows = run.issues.exclude(line=0, detail__gt="")
+    return ImportReport(
+        run_id=run.pk,
+        n_rows=run.n_rows,
+        n_funds=run.n_funds,
+        n_reported=run.n_reported,
+        counted=StoreCount(run.n_new, run.n_changed, run.n_unchanged),
+        issues=list(rows.order_by("line", "pk").values_list("line", "fund_code", "code")[:MOST_ISSUES_TOLD]),
+        n_issues=rows.count(),
+        refused={fund: n for (code, fund), n in counted.items() if code in (FUND_REFUSED, CURRENCY_DIFFERS)},
+        quarantined={fund: n for (code, fund), n in counted.items() if code in (QUARANTINED, REJECTED)},
+        failed={fund: code for fund, code, detail in of_funds if not detail},
+        notes=[(fund, note) for fund, note in run.notes],
+    )
+
+
+def uploads_folder() -> Path:
+    """Where files wait for the worker."""
+    folder = Path(settings.VAR_DIR) / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _forget_upload(run: ImportRun) -> None:
+    """Delete an uploaded file once the worker is through with it; files of an operator stay where they are."""
+    for path in run.request["files"].values():
+        if Path(path).parent == uploads_folder().resolve():
+            Path(path).unlink(missing_ok=True)
+
+
 def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise DataError("file_not_found", file=path.name)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def issues_of(run: ImportRun) -> Iterator[ImportIssue]:
+    """Every issue of a run by line, streamed."""
+    return run.issues.order_by("line", "pk").iterator(chunk_size=2_000)

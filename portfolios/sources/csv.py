@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from portfolios.kernels.errors import DataError
-from portfolios.sources.frame import COLUMNS
-from portfolios.sources.text import HEADERS, chunks
+from portfolios.sources.dates import MONTH_FIRST, date_order, has_doubtful, ordinals
+from portfolios.sources.frame import NUMBERS, filled
+from portfolios.sources.text import HEADERS, chunks, headers
 
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "nat"}
-_DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M:%S")
 _CLOSED = re.compile("暂停申购|封闭期|认购期|closed|suspended", re.IGNORECASE)
 _PAID = re.compile(r"每(\d*)份(?:基金份额)?派(?:发)?现金([\d.]+)元")
 _SPLIT = re.compile(r"每份(?:基金)?份额(?:折算|分拆|拆分)([\d.]+)份")
+_RATIO = re.compile(r"([\d.]+)[::]([\d.]+)")
+_PER_10K = 1e4
 
 
 def read_prices(path: Path, *, empty_cells: bool = False) -> pd.DataFrame:
@@ -26,52 +27,82 @@ def read_prices(path: Path, *, empty_cells: bool = False) -> pd.DataFrame:
     and empty cells for the days before its start, which are rows without a NAV only with `empty_cells`, for who looks
     for gaps. Raises DataError for what is no price file at all.
     """
-    frames = list(_frames(path, empty_cells))
-    if not sum(len(frame) for frame in frames):
+    read = list(frames(path, empty_cells=empty_cells))
+    if not sum(len(frame) for frame in read):
         raise DataError("file_has_no_rows", file=path.name)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(read, ignore_index=True)
 
 
-def _frames(path: Path, empty_cells: bool) -> Iterator[pd.DataFrame]:
+def refuse_at_once(path: Path) -> None:
+    """Raise the DataError that the beginning of a price file already shows."""
+    _check_roles(headers(path), path)
+
+
+def frames(path: Path, *, empty_cells: bool = False) -> Iterator[pd.DataFrame]:
+    """The frames of a price file, a chunk at a time, as `read_prices` returns them whole."""
     dates: dict[str, int] = {}
+    order = None
     for chunk, first_line in chunks(path):
-        roles = _roles(list(chunk.columns))
+        roles = _check_roles(list(chunk.columns), path)
         line = np.arange(first_line, first_line + len(chunk))
         blank = (chunk == "").all(axis=1) if len(chunk.columns) else pd.Series(True, index=chunk.index)
         repeated = chunk.iloc[:, 0].str.lower() == chunk.columns[0]
         keep = ~(blank | repeated)
         chunk, line = chunk[keep], line[keep.to_numpy()]
-        if "date" not in roles:
-            raise DataError("column_missing", column="date", file=path.name)
-        ordinal = _dates(chunk[roles["date"]], dates)
-        if "nav" in roles or "fund" in roles:
-            for needed in ("fund", "nav"):
-                if needed not in roles:
-                    raise DataError("column_missing", column=needed, file=path.name)
+        if order is None and has_doubtful(chunk[roles["date"]]):
+            order = date_order(_date_texts(path, roles["date"]), path.name)
+        ordinal = ordinals(chunk[roles["date"]], dates, order or MONTH_FIRST)
+        if "fund" in roles:
             yield _long(chunk, roles, ordinal, line)
         else:
-            if len(chunk.columns) < 2:
-                raise DataError("column_missing", column="nav", file=path.name)
             yield _wide(chunk.drop(columns=roles["date"]), ordinal, line, empty_cells)
 
 
-def _roles(columns: list[str]) -> dict[str, str]:
-    return {role: column for role, names in HEADERS.items() for column in columns if column.replace(" ", "_") in names}
+def _date_texts(path: Path, column: str) -> set[str]:
+    """Every date of the file: one chunk may not show what another does."""
+    found: set[str] = set()
+    for chunk, _ in chunks(path):
+        found.update(pd.unique(chunk[column]).tolist())
+    return found
+
+
+def _check_roles(columns: list[str], path: Path) -> dict[str, str]:
+    """Which column is what; raises DataError for a table that is no price file."""
+    roles = {role: column for role, names in HEADERS.items() for column in columns if column.replace(" ", "_") in names}
+    if "date" not in roles:
+        raise DataError("column_missing", column="date", file=path.name)
+    has_price = bool({"nav", "income", "annual_yield"} & set(roles))
+    if has_price and "fund" not in roles:
+        raise DataError("column_missing", column="fund", file=path.name)
+    if not has_price and ("fund" in roles or len(columns) < 2):
+        raise DataError("column_missing", column="nav", file=path.name)
+    return roles
 
 
 def _long(chunk: pd.DataFrame, roles: dict[str, str], ordinal: np.ndarray, line: np.ndarray) -> pd.DataFrame:
-    nav, nav_text = _numbers(chunk[roles["nav"]])
-    frame = pd.DataFrame({"fund": chunk[roles["fund"]].to_numpy(), "date": ordinal, "nav": nav, "line": line})
-    frame["problem"] = np.where(ordinal < 0, "date_unreadable", np.where(nav_text, "nav_not_a_number", ""))
-    for role in ("cumulative", "total_return"):
-        values, text = _numbers(chunk[roles[role]]) if role in roles else (np.full(len(chunk), np.nan), np.zeros(len(chunk), bool))
-        frame[role] = values
-        frame.loc[text & (frame["problem"] == "").to_numpy(), "problem"] = f"{role}_not_a_number"
-    paid, split, unclear = _distributions(chunk[roles["distribution"]] if "distribution" in roles else None, len(chunk))
-    frame["distribution"], frame["split"] = paid, split
-    frame.loc[unclear & (frame["problem"] == "").to_numpy(), "problem"] = "distribution_unclear"
-    frame["subscription"] = _subscription(chunk[roles["subscription"]]) if "subscription" in roles else ""
-    return frame[COLUMNS]
+    columns: dict[str, object] = {"fund": chunk[roles["fund"]].to_numpy(), "date": ordinal, "line": line}
+    problem = np.where(ordinal < 0, "date_unreadable", "").astype(object)
+    for role in NUMBERS:
+        if role in roles and role not in ("distribution", "split"):
+            cells = chunk[roles[role]]
+            columns[role], text = _numbers(cells.str.removesuffix("%") if role == "annual_yield" else cells)
+            problem[text & (problem == "")] = f"{role}_not_a_number"
+    if "nav" not in roles:  # a money-market fund's table has its income alone: the NAV stays at par
+        columns["nav"] = np.ones(len(chunk))
+    for role, unit in (("income", _PER_10K), ("annual_yield", 100.0)):
+        if role in columns:
+            columns[role] = np.asarray(columns[role]) / unit
+    for role in ("distribution", "split"):
+        if role in roles:
+            paid, split, unclear = _distributions(chunk[roles[role]], is_split=role == "split")
+            problem[unclear & (problem == "")] = "distribution_unclear"
+            for name, values in (("distribution", paid), ("split", split)):
+                columns[name] = np.where(np.isnan(values), np.asarray(columns.get(name, values)), values)
+    if "subscription" in roles:
+        columns["subscription"] = _subscription(chunk[roles["subscription"]])
+    if "currency" in roles:
+        columns["currency"] = chunk[roles["currency"]].str.upper().to_numpy()
+    return filled(**columns, problem=problem)
 
 
 def _wide(cells: pd.DataFrame, ordinal: np.ndarray, line: np.ndarray, empty_cells: bool) -> pd.DataFrame:
@@ -80,18 +111,13 @@ def _wide(cells: pd.DataFrame, ordinal: np.ndarray, line: np.ndarray, empty_cell
     parts = []
     for column in cells.columns:
         nav, text = _numbers(cells[column])
-        filled = np.isfinite(nav) | text | empty_cells
+        kept = np.isfinite(nav) | text | empty_cells
         problem = np.where(ordinal < 0, "date_unreadable", np.where(text, "nav_not_a_number", ""))
         parts.append(
-            pd.DataFrame(
-                {"fund": codes[column], "date": ordinal[filled], "nav": nav[filled], "line": line[filled], "problem": problem[filled]}
-            )
+            pd.DataFrame({"fund": codes[column], "date": ordinal[kept], "nav": nav[kept], "line": line[kept], "problem": problem[kept]})
         )
-    frame = pd.concat(parts, ignore_index=True)
-    for column in ("cumulative", "total_return", "distribution", "split"):
-        frame[column] = np.nan
-    frame["subscription"] = ""
-    return frame[COLUMNS]
+    whole = pd.concat(parts, ignore_index=True)
+    return filled(**{str(name): whole[name] for name in whole.columns})
 
 
 def _numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -108,24 +134,30 @@ def _numbers(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return values, text
 
 
-def _distributions(cells: pd.Series | None, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Payments and split factors a unit, NaN where nothing is said, and which cells say something that is not understood."""
+def _distributions(cells: "pd.Series[str]", *, is_split: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Payments and split factors a unit, NaN where nothing is said, and which cells say something that is not understood.
+
+    A bare number is a payment, in a column of splits a factor.
+    """
+    n = len(cells)
     paid, split, unclear = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool)
-    if cells is None:
-        return paid, split, unclear
     said = cells.fillna("").str.strip()
     for i in np.flatnonzero(~said.str.lower().isin(_MISSING).to_numpy()):
         text = said.iloc[i]
-        payment, change = _PAID.search(text), _SPLIT.search(text)
+        payment, change, ratio = _PAID.search(text), _SPLIT.search(text), _RATIO.fullmatch(text)
         if payment:
             paid[i] = float(payment[2]) / float(payment[1] or 1)
         if change:
             split[i] = float(change[1])
-        if not payment and not change:
+        if ratio and is_split and float(ratio[1]) > 0:
+            split[i] = float(ratio[2]) / float(ratio[1])
+        if not (payment or change or np.isfinite(split[i])):
             try:
-                paid[i] = float(text)
+                (split if is_split else paid)[i] = float(text)
             except ValueError:
                 unclear[i] = True
+            if is_split and split[i] == 0:  # how some tables write "none"
+                split[i] = np.nan
     return paid, split, unclear
 
 
@@ -133,20 +165,3 @@ def _subscription(cells: pd.Series) -> pd.Series:
     """ "open", "closed", or "" where the cell is empty; a limit on large purchases is open."""
     known = {text: "" if not text else "closed" if _CLOSED.search(text) else "open" for text in pd.unique(cells)}
     return cells.map(known).reset_index(drop=True)
-
-
-def _dates(cells: pd.Series, known: dict[str, int]) -> np.ndarray:
-    """Ordinals, -1 where unreadable. A file holds few different dates, so each is parsed once."""
-    for text in pd.unique(cells):
-        if text not in known:
-            known[text] = _ordinal(text)
-    return cells.map(known).to_numpy(np.int64)
-
-
-def _ordinal(text: str) -> int:
-    for form in _DATE_FORMATS:
-        try:
-            return datetime.strptime(text, form).toordinal()
-        except ValueError:
-            continue
-    return -1

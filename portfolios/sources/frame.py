@@ -1,26 +1,32 @@
 """The one frame every source returns, its checks, and the histories made from it.
 
 A frame is a pandas DataFrame, one row a published NAV, with the columns of `COLUMNS`: fund (code), date (ordinal, -1 if
-unreadable), nav, cumulative, total_return, distribution and split a unit (NaN where the source says nothing),
-subscription ("open", "closed" or ""), line (of the file) and problem (a reason code, "" where the row is good).
+unreadable), nav, cumulative, total_return, distribution and split a unit, income (of the day, a unit) and annual_yield (a
+fraction), which stand in for a NAV that stays at par (NaN where the source says nothing), subscription ("open", "closed" or ""),
+currency ("" where it is not said), line (of the file) and problem (a reason code, "" where the row is good).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from portfolios.kernels.types import FloatArray, FundHistory
 
-COLUMNS = ["fund", "date", "nav", "cumulative", "total_return", "distribution", "split", "subscription", "line", "problem"]
+NUMBERS = ["nav", "cumulative", "total_return", "distribution", "split", "income", "annual_yield"]
+COLUMNS = ["fund", "date", *NUMBERS, "subscription", "currency", "line", "problem"]
 MAX_CODE_LENGTH = 20
 _MIN_NAV, _MAX_NAV = 1e-6, 1e9  # what millionths in 64 bits hold, with room for a portfolio of it
 # A row without a price is left out and reported; any other problem refuses the whole fund.
 HARMLESS = {"nav_missing"}
 # Cumulative NAV is unit NAV plus what was paid out, to four decimals; a step beyond rounding is a payment.
 _CUMULATIVE_NOISE = 3e-4
+_MOST_INCOME, _MOST_YIELD = 0.01, 1.0  # of a day, a unit at par; a year
+_MOST_DAYS_OF_INCOME = 14
+_AT_PAR_FROM = 60  # rows without any move before a fund is said to stay at par
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def marked(frame: pd.DataFrame, today: date) -> pd.DataFrame:
     _mark(frame, has_index & frame["total_return"].isna(), "total_return_missing")
     _mark(frame, (frame["distribution"] < 0) | (frame["distribution"] > _MAX_NAV), "distribution_unclear")
     _mark(frame, (frame["split"] < _MIN_NAV) | (frame["split"] > _MAX_NAV), "distribution_unclear")
+    _mark(frame, (frame["income"].abs() > _MOST_INCOME) | (frame["annual_yield"].abs() > _MOST_YIELD), "income_unclear")
     _mark(frame, frame["date"] > today.toordinal(), "date_in_future")
     _mark(frame, frame.duplicated(["fund", "date"], keep="first"), "duplicate_date")
     return frame
@@ -101,6 +108,13 @@ def _mark(frame: pd.DataFrame, where: "pd.Series[bool]", code: str) -> None:
     frame.loc[where & (frame["problem"] == ""), "problem"] = code
 
 
+def filled(**columns: Any) -> pd.DataFrame:
+    """A frame with these columns; what is left out is what a source does not say."""
+    frame = pd.DataFrame(columns)
+    unsaid: dict[str, Any] = dict.fromkeys(NUMBERS, np.nan) | {"subscription": "", "currency": "", "line": 0, "problem": ""}
+    return frame.assign(**{name: value for name, value in unsaid.items() if name not in columns})[COLUMNS]
+
+
 def histories(good: pd.DataFrame) -> Iterator[tuple[FundHistory, list[str]]]:
     """Yield each fund's history, total return made from what the source gave, with notes on what was assumed."""
     for fund, rows in good.groupby("fund", sort=True):
@@ -108,7 +122,11 @@ def histories(good: pd.DataFrame) -> Iterator[tuple[FundHistory, list[str]]]:
         total_return = rows["total_return"].to_numpy(float)
         paid, notes = _payments(rows, nav)
         if not np.isfinite(total_return).all():
-            total_return = total_return_index(nav, paid, rows["split"].fillna(1.0).to_numpy(float))
+            income, said = _income(rows, nav)
+            notes += said
+            total_return = total_return_index(nav, paid + income, rows["split"].fillna(1.0).to_numpy(float))
+            if not said and not paid.any() and len(nav) >= _AT_PAR_FROM and _is_at_par(nav):
+                notes.append("at_par_without_income")
         yield (
             FundHistory(
                 str(fund),
@@ -119,6 +137,24 @@ def histories(good: pd.DataFrame) -> Iterator[tuple[FundHistory, list[str]]]:
             ),
             notes,
         )
+
+
+def _is_at_par(nav: FloatArray) -> bool:
+    return bool(nav.max() == nav.min())
+
+
+def _income(rows: pd.DataFrame, nav: FloatArray) -> tuple[FloatArray, list[str]]:
+    """What a unit earned each day while its NAV stayed at par: as published, else from the seven-day yield."""
+    income = rows["income"].to_numpy(float)
+    yearly = rows["annual_yield"].to_numpy(float)
+    if not np.isfinite(income).any() and not np.isfinite(yearly).any():
+        return np.zeros(len(nav)), []
+    if not _is_at_par(nav):
+        return np.zeros(len(nav)), ["income_not_used"]  # it is in the NAV already
+    if np.isfinite(income).any():
+        return np.nan_to_num(income * nav, nan=0.0), ["total_return_from_income"]
+    days = np.diff(rows["date"].to_numpy(np.int64), prepend=rows["date"].iloc[0])
+    return np.nan_to_num(yearly * nav / 365 * np.minimum(days, _MOST_DAYS_OF_INCOME), nan=0.0), ["total_return_from_seven_day_yield"]
 
 
 def total_return_index(nav: FloatArray, paid: FloatArray, split: FloatArray) -> FloatArray:

@@ -3,25 +3,27 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from portfolios.kernels.errors import DataError
+from portfolios.sources.contract import FundFacts
 from portfolios.sources.text import HEADERS, chunks, whole_text
 
 _GRADE = re.compile(r"[Rr]?([1-5])")
+_YES, _NO = {"1", "true", "yes", "y", "是"}, {"0", "false", "no", "n", "否"}
 
 
 @dataclass(frozen=True)
 class FundRow:
-    """One line of a funds or grades file."""
+    """One line of a grades file."""
 
     code: str
-    name_zh: str = ""
-    name_en: str = ""
-    category: str = ""
     grade: int | None = None
     asset_class: str = ""
 
@@ -33,18 +35,70 @@ def read_descriptions(path: Path) -> list[tuple[str, str, str]]:
     name = next((column for column in table.columns if column in {"name", "fund name", "fund_name", "基金名称", "基金简称"}), code)
     others = [column for column in table.columns if column not in {code, name}]
     rows = table[[code, name, *others]].itertuples(index=False, name=None)
-    return [(row[0], row[1], " ".join(row[2:])) for row in rows if row[0]]
+    return [(row[0], row[1][:120], " ".join([row[1], *row[2:]])) for row in rows if row[0]]
 
 
-def read_funds(path: Path) -> list[FundRow]:
-    """Rows of a table code,name_zh,name_en,category,grade; raises DataError naming a fund that is wrong or stands twice."""
+def read_fund_facts(path: Path) -> list[FundFacts]:
+    """Rows of a table code,category and any of name_zh, name_en, grade, currency and the columns of `_CELLS`; an empty cell says nothing.
+
+    Raises DataError naming a fund that is wrong or stands twice.
+    """
     table = _table(path)
     code = _needed(table, "fund", path)
     if "category" not in table.columns:
         raise DataError("column_missing", column="category", file=path.name)
-    cells = {name: table[name] if name in table.columns else [""] * len(table) for name in ("name_zh", "name_en", "category", "grade")}
-    rows = zip(table[code], cells["name_zh"], cells["name_en"], cells["category"], cells["grade"], strict=True)
-    return _once([FundRow(row[0], row[1], row[2], row[3], _grade(row[0], row[4])) for row in rows if row[0]], path)
+    rows = [row for row in table.to_dict("records") if row[code]]
+    _once([str(row[code]) for row in rows], path)
+    return [_fund_facts(str(row[code]), {str(name): str(cell) for name, cell in row.items()}) for row in rows]
+
+
+def _fund_facts(code: str, row: dict[str, str]) -> FundFacts:
+    columns = {name: _cell(code, name, row[name], read) for name, read in _CELLS.items() if row.get(name)}
+    return FundFacts(code, row["category"], _grade(code, row.get("grade", "")), row.get("currency", "").upper(), columns=columns)
+
+
+def _cell(code: str, column: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise DataError("fund_cell_unclear", fund=code, column=column, value=text) from error
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError(text)
+    return text.lower() in _YES
+
+
+def _small_whole(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 32_767:
+        raise ValueError(text)
+    return number
+
+
+def _short(length: int) -> Callable[[str], str]:
+    """What is longer than its column is cut: PostgreSQL refuses it, SQLite does not."""
+    return lambda text: text[:length]
+
+
+_CELLS: dict[str, Callable[[str], Any]] = {
+    "name_zh": _short(120),
+    "name_en": _short(120),
+    "company": _short(80),
+    "share_class": _short(4),
+    "family_code": _short(20),
+    "manager": _short(80),
+    "manager_since": date.fromisoformat,
+    "ended_on": date.fromisoformat,
+    "is_index": _yes_or_no,
+    "is_open": _yes_or_no,
+    "is_complex": _yes_or_no,
+    "purchase_fee_bps": _small_whole,
+    "annual_fee_bps": _small_whole,
+    "sales_fee_bps": _small_whole,
+    "leverage_percent": _small_whole,
+}
 
 
 def read_grades(path: Path) -> list[FundRow]:
@@ -62,16 +116,16 @@ def read_grades(path: Path) -> list[FundRow]:
     for line in lines:
         fund, grade, asset_class = (*line, "", "")[:3]
         rows.append(FundRow(fund, grade=_grade(fund, grade or "-"), asset_class=asset_class))
-    return _once(rows, path)
-
-
-def _once(rows: list[FundRow], path: Path) -> list[FundRow]:
-    seen: set[str] = set()
-    for row in rows:
-        if row.code in seen:
-            raise DataError("fund_twice", fund=row.code, file=path.name)
-        seen.add(row.code)
+    _once([row.code for row in rows], path)
     return rows
+
+
+def _once(codes: list[str], path: Path) -> None:
+    seen: set[str] = set()
+    for code in codes:
+        if code in seen:
+            raise DataError("fund_twice", fund=code, file=path.name)
+        seen.add(code)
 
 
 def _grade(fund: str, text: str) -> int | None:

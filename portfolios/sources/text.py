@@ -11,8 +11,10 @@ import pandas as pd
 
 from portfolios.kernels.errors import DataError
 
-_CHUNK_ROWS = 200_000
+_CHUNK_CELLS, _MOST_ROWS = 2_000_000, 200_000  # of a chunk: text takes some fifty bytes a cell
+_MOST_BYTES = 16 << 30  # of text: a gzipped file may hold a thousand times its size
 _MAGIC = {b"PK\x03\x04": "file_is_zip", b"\xd0\xcf\x11\xe0": "file_is_excel", b"%PDF": "file_is_pdf"}
+_HTML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 HEADERS = {
     "date": {"date", "nav_date", "trade_date", "净值日期", "日期", "交易日期"},
     "fund": {"fund", "code", "fund_code", "ticker", "symbol", "基金代码", "代码", "基金"},
@@ -20,7 +22,12 @@ HEADERS = {
     "cumulative": {"cumulative_nav", "cum_nav", "accumulated_nav", "累计净值"},
     "total_return": {"total_return", "total_return_index", "复权净值", "复权单位净值"},
     "distribution": {"distribution", "dividend", "分红送配", "分红", "每份分红"},
+    "split": {"split", "split_factor", "拆分", "份额折算", "折算比例"},
     "subscription": {"subscription", "subscription_state", "申购状态"},
+    # Of money-market funds whose NAV stays at par: the day's income of 10,000 units, and the yield of seven days, annualised.
+    "income": {"income_per_10k", "per_10k", "万份收益", "每万份收益", "每万份基金净收益", "每万份基金已实现收益"},
+    "annual_yield": {"seven_day_yield", "7日年化收益率", "七日年化收益率", "7日年化", "七日年化"},
+    "currency": {"currency", "币种"},
 }
 
 
@@ -29,6 +36,7 @@ def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
     with opened(path) as raw:
         _refuse_what_is_no_text(raw, path)
     encoding = _encoding(path)
+    separator, n_columns = _separator(path, encoding)
     first_line = 2
     with opened(path) as raw:
         try:
@@ -39,8 +47,8 @@ def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
                 na_filter=False,
                 skip_blank_lines=False,
                 encoding=encoding,
-                sep=_separator(path, encoding),
-                chunksize=_CHUNK_ROWS,
+                sep=separator,
+                chunksize=min(_MOST_ROWS, max(1, _CHUNK_CELLS // n_columns)),
             )
             for chunk in cast(Any, reader):
                 yield _tidied(_without_overhang(chunk, first_line, path)), first_line
@@ -96,6 +104,24 @@ def opened(path: Path) -> BinaryIO:
         raise DataError("file_not_readable", file=path.name) from error
 
 
+def headers(path: Path) -> list[str]:
+    """The lower-case headers of a text table, from its beginning alone; raises DataError for what is none."""
+    with opened(path) as raw:
+        _refuse_what_is_no_text(raw, path)
+    with opened(path) as raw:
+        try:
+            head = raw.read(1 << 20)
+        except (OSError, EOFError) as error:
+            raise DataError("file_not_readable", file=path.name) from error
+    for encoding in ("utf-16",) if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ("utf-8-sig", "gb18030"):
+        try:
+            line = codecs.getincrementaldecoder(encoding)().decode(head).split("\n", 1)[0]
+        except UnicodeDecodeError:
+            continue
+        return [cell.strip().strip('"').strip().lower() for cell in line.split(max(",\t;", key=line.count))]
+    raise DataError("file_is_not_text", file=path.name)
+
+
 def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
     try:
         head = raw.read(4096)
@@ -104,6 +130,8 @@ def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
     for magic, code in _MAGIC.items():
         if head.startswith(magic):
             raise DataError(code, file=path.name)
+    if _HTML.match(head):
+        raise DataError("file_is_html", file=path.name)
     if not head.strip():
         raise DataError("file_has_no_rows", file=path.name)
     if b"\x00" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -113,13 +141,16 @@ def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
 def _encoding(path: Path) -> str:
     """UTF-8 if the whole file is, else GB18030 if it is that, which Chinese spreadsheets write."""
     for encoding in ("utf-8-sig", "gb18030"):
-        decoder = codecs.getincrementaldecoder(encoding)()
+        decoder, n_bytes = codecs.getincrementaldecoder(encoding)(), 0
         with opened(path) as raw:
             try:
                 if encoding == "utf-8-sig" and raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                     return "utf-16"
                 raw.seek(0)
                 while block := raw.read(1 << 20):
+                    n_bytes += len(block)
+                    if n_bytes > _MOST_BYTES:
+                        raise DataError("file_too_large", file=path.name)
                     if b"\x00" in block:
                         raise DataError("file_is_not_text", file=path.name)
                     decoder.decode(block)
@@ -132,10 +163,12 @@ def _encoding(path: Path) -> str:
     raise DataError("file_is_not_text", file=path.name)
 
 
-def _separator(path: Path, encoding: str) -> str:
+def _separator(path: Path, encoding: str) -> tuple[str, int]:
+    """What stands between the fields of the header, and how many those are."""
     with opened(path) as raw:
-        header = raw.read(65_536).decode(encoding, errors="ignore").split("\n", 1)[0]
-    return max(",\t;", key=header.count)
+        header = raw.read(1 << 20).decode(encoding, errors="ignore").split("\n", 1)[0]
+    separator = max(",\t;", key=header.count)
+    return separator, header.count(separator) + 1
 
 
 def whole_text(path: Path) -> str:

@@ -24,7 +24,7 @@ A,2020-01-03,1.0100,1.0100,,open
 A,2020-01-06,0.9600,1.0100,0.0500,open
 A,2020-01-07,0.9696,1.0196,,closed
 B,2020-01-02,2.0,2.0,,
-B,2020-01-03,2.5,2.5,,
+B,2020-01-03,2.1,2.1,,
 """
 
 
@@ -96,20 +96,20 @@ def test_every_encoding_and_order_of_a_chinese_file_gives_the_same_history(tmp_p
 @pytest.mark.parametrize("form", ["%Y-%m-%d", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d"])
 def test_dates_are_read_in_every_form(tmp_path, form):
     days = [date(2020, 1, 30), date(2020, 2, 3)]
-    run(write(tmp_path, "date,SPY\n" + "".join(f"{day.strftime(form)},{i + 1}\n" for i, day in enumerate(days))))
+    run(write(tmp_path, "date,SPY\n" + "".join(f"{day.strftime(form)},{i + 100}\n" for i, day in enumerate(days))))
     assert history("SPY").dates.tolist() == [day.toordinal() for day in days]
 
 
 def test_empty_cells_of_a_wide_file_are_no_rows(tmp_path):
-    report = run(write(tmp_path, 'Date,SPY,IEF\n1/2/2020,100,NA\n1/3/2020,101,nan\n1/6/2020,"1,020.5",50\n'))
+    report = run(write(tmp_path, 'Date,SPY,IEF\n1/2/2020,1000,NA\n1/3/2020,1010,nan\n1/6/2020,"1,020.5",50\n'))
     assert (report.n_rows, report.counted.n_new, report.n_reported) == (4, 4, 0)
     assert history("SPY").nav_micro[-1] == 1_020_500_000
 
 
 def test_a_comma_at_the_end_of_each_row_is_no_field(tmp_path):
-    report = run(write(tmp_path, "date,SPY,IEF\n2020-01-02,1,2,\n2020-01-03,3,4,\n2020-01-06,5,6\n"))
+    report = run(write(tmp_path, "date,SPY,IEF\n2020-01-02,100,200,\n2020-01-03,101,201,\n2020-01-06,102,202\n"))
     assert (report.n_rows, report.n_funds, report.n_reported) == (6, 2, 0)
-    assert history("IEF").nav_micro.tolist() == [2_000_000, 4_000_000, 6_000_000]
+    assert history("IEF").nav_micro.tolist() == [200_000_000, 201_000_000, 202_000_000]
 
 
 def test_a_gzipped_file_is_read(tmp_path):
@@ -146,10 +146,10 @@ def test_a_fund_too_short_to_measure_gets_the_highest_grade(tmp_path):
 
 
 def test_the_funds_file_says_what_a_fund_is(tmp_path):
-    funds = write(tmp_path, "code,name_zh,name_en,category,grade\nA,甲,Alpha,money,R2\nB,乙,Beta,equity,\n", "funds.csv")
+    funds = write(tmp_path, "code,name_zh,name_en,category,grade\nA,甲,Alpha,bond,R3\nB,乙,Beta,equity,\n", "funds.csv")
     run(write(tmp_path, LONG), funds=funds)
     rows = Fund.objects.order_by("code").values_list("name_zh", "name_en", "category", "asset_class", "risk_grade")
-    assert list(rows) == [("甲", "Alpha", "money", "money_market", 2), ("乙", "Beta", "equity", "equity", 4)]
+    assert list(rows) == [("甲", "Alpha", "bond", "bond", 3), ("乙", "Beta", "equity", "equity", 4)]
 
 
 BAD_ROWS = [
@@ -178,7 +178,7 @@ def test_a_fund_with_a_wrong_row_is_left_as_it_was_and_the_row_is_named(tmp_path
     assert report.issues == [(8, "A", code)]
     assert report.refused == {"A": 4}
     assert not Fund.objects.filter(code="A").exists()
-    assert history("B").nav_micro.tolist() == [2_000_000, 2_500_000]
+    assert history("B").nav_micro.tolist() == [2_000_000, 2_100_000]
     assert report.n_rows == report.counted.n_new + report.n_reported == 7
     assert set(ImportIssue.objects.values_list("line", "fund_code", "code")) == {(8, "A", code), (0, "A", "fund_refused")}
 
@@ -200,7 +200,7 @@ def test_a_fund_late_in_the_file_that_cannot_be_stored_holds_up_none_of_the_othe
 
 def test_a_day_without_a_total_return_refuses_the_fund_that_has_one_on_others(tmp_path):
     report = run(
-        write(tmp_path, "fund,date,nav,total_return\nA,2020-01-02,1,1\nA,2020-01-03,0.5,\nA,2020-01-06,0.5,1.01\nB,2020-01-02,1,\n")
+        write(tmp_path, "fund,date,nav,total_return\nA,2020-01-02,1,1\nA,2020-01-03,0.99,\nA,2020-01-06,0.99,1.01\nB,2020-01-02,1,\n")
     )
     assert report.issues == [(3, "A", "total_return_missing")]
     assert list(Fund.objects.values_list("code", flat=True)) == ["B"]
@@ -226,16 +226,16 @@ def test_a_row_without_a_nav_is_reported_and_the_fund_kept(tmp_path):
 
 
 def test_a_day_the_total_return_file_lacks_refuses_the_fund(tmp_path):
-    prices = write(tmp_path, "date,SPY,IEF\n2020-01-02,1,1\n2020-01-03,2,2\n")
-    index = write(tmp_path, "date,SPY,IEF\n2020-01-02,10,10\n2020-01-03,NA,30\n", "index.csv")
+    prices = write(tmp_path, "date,SPY,IEF\n2020-01-02,1,1\n2020-01-03,1.1,1.1\n")
+    index = write(tmp_path, "date,SPY,IEF\n2020-01-02,10,10\n2020-01-03,NA,11.5\n", "index.csv")
     report = run(prices, total_return=index)
     assert report.issues == [(3, "SPY", "total_return_missing")]
-    assert history("IEF").total_return[1] / history("IEF").total_return[0] == 3.0
+    assert history("IEF").total_return[1] / history("IEF").total_return[0] == 1.15
 
 
 def test_a_wrong_row_of_the_total_return_file_is_not_made_good_by_the_price(tmp_path):
-    prices = write(tmp_path, "date,SPY,IEF\n2020-01-02,1,1\n2020-01-03,2,2\n")
-    index = write(tmp_path, "date,SPY,IEF\n2020-01-02,10,10\n2020-01-03,ten,30\n", "index.csv")
+    prices = write(tmp_path, "date,SPY,IEF\n2020-01-02,1,1\n2020-01-03,1.1,1.1\n")
+    index = write(tmp_path, "date,SPY,IEF\n2020-01-02,10,10\n2020-01-03,ten,11\n", "index.csv")
     report = run(prices, total_return=index)
     assert report.issues == [(3, "SPY", "total_return_missing")]
     assert list(Fund.objects.values_list("code", flat=True)) == ["IEF"]
@@ -260,6 +260,7 @@ def zipped() -> bytes:
 
 WHOLE_FILES = [
     (zipped(), "zip archive"),
+    (b"\xef\xbb\xbf\n<!DOCTYPE html><html>502 Bad Gateway</html>", "web page"),
     (b"\xd0\xcf\x11\xe0" + b"x" * 50, "Excel workbook"),
     (b"", "no rows"),
     (b"fund,date,nav\n", "no rows"),
@@ -324,6 +325,7 @@ def test_a_hundred_thousand_rows_come_in_at_once(tmp_path):
 @pytest.mark.real_data
 def test_the_etf_set_imports_whole_and_once():
     files = {"total_return": DATA / "etf" / "ETFs_TotalReturnIndices.csv", "descriptions": DATA / "etf" / "ETFs_desc.csv"}
+    files |= {"accept_jumps": "the prices of 2008 are what they were"}
     report = run(DATA / "etf" / "ETFs_Prices.csv", **files)
     assert (report.n_funds, report.n_rows, report.counted.n_new, report.n_reported) == (37, 172_425, 172_425, 0)
     spy = history("SPY")

@@ -19,15 +19,17 @@ _SHOWN = 50
 class Command(BaseCommand):
     help = (
         "Import daily NAVs from a CSV file, long or wide, gzipped or not. Importing again changes nothing; a fund with a wrong row "
-        "is left out whole. Exit 0: all stored; 1: some funds refused; 2: nothing could be used."
+        "is left out whole, and one with a jump that nothing explains waits for a person. Exit 0: all stored; 1: some funds left out; "
+        "2: nothing could be used."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--prices", type=Path, required=True, help="unit NAVs or prices")
         parser.add_argument("--total-return", type=Path, help="total-return indices of the same funds and days")
         parser.add_argument("--descriptions", type=Path, help="what the funds are, in words: ticker, name, and more")
-        parser.add_argument("--funds", type=Path, help="code,name_zh,name_en,category,grade")
+        parser.add_argument("--funds", type=Path, help="code,category and any of the columns that docs/price-files.md lists")
         parser.add_argument("--source", default="csv", help="the adapter that reads the files")
+        parser.add_argument("--accept-jumps", default="", metavar="WHY", help="accept jumps that nothing explains unseen, for this reason")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with translation.override(shell_language()):
@@ -38,6 +40,7 @@ class Command(BaseCommand):
                 descriptions=options["descriptions"],
                 funds=options["funds"],
                 source=options["source"],
+                accept_jumps=options["accept_jumps"],
             )
             try:
                 report = import_nav(request=request)
@@ -50,10 +53,13 @@ class Command(BaseCommand):
             self.stdout.write(note_sentence(fund, note))
         for line, fund, code in report.issues[:_SHOWN]:
             self.stderr.write(row_sentence(code, line=line, fund=fund))
-        if len(report.issues) > _SHOWN:
+        if report.n_issues > _SHOWN:
             self.stderr.write(_("… and %(n)s more rows; all are kept with import %(run)s.") % self._rest(report))
         for fund, n_rows in sorted(report.refused.items()):
             self.stderr.write(_("Fund %(fund)s was not imported; %(n)s good rows of it were left out too.") % {"fund": fund, "n": n_rows})
+        for fund, n_rows in sorted(report.quarantined.items()):
+            text = _("Fund %(fund)s has a jump that nothing explains: its %(n)s rows wait for a decision on the quarantine page.")
+            self.stderr.write(text % {"fund": fund, "n": n_rows})
         counts = report.counted
         self.stdout.write(
             _(
@@ -69,9 +75,9 @@ class Command(BaseCommand):
                 "funds": report.n_funds,
             }
         )
-        if report.refused:
+        if report.refused or report.quarantined:
             raise CommandError(_("Some funds were not imported."), returncode=1 if report.n_funds else 2)
 
     @staticmethod
     def _rest(report: ImportReport) -> dict[str, int]:
-        return {"n": len(report.issues) - _SHOWN, "run": report.run_id}
+        return {"n": report.n_issues - _SHOWN, "run": report.run_id}
