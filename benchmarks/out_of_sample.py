@@ -1,9 +1,9 @@
 """Which mean earns most where it counts: class assumptions, the historical mean and equal weight on screened pools, walked forward.
 
-Each seed is a market of its own, by the fund models of `demo.market`: loadings on common factors, fees, lasting alphas, and
+Each seed is a market of its own, by the models of `kernels.simulate_funds`: loadings on common factors, fees, lasting alphas, and
 shocks of a fund's own. What its classes truly earn is drawn round the jurisdiction's assumptions, and what advice assumes is
 drawn round that truth: so the assumptions are wrong too, and the optimiser is free to bet on their errors. Factors are
-independent from week to week. (`demo.market.simulate` would not do: it brings each factor to its mean over ten years, so
+independent from week to week. (`kernels.simulate` would not do: it brings each factor to its mean over ten years, so
 that a bad half decade follows a good one, which would hand the historical mean its defeat.)
 
 Once a year the market is screened on the five years past: of each category the best fifth by Morningstar's risk-adjusted
@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.rows import Row
-from demo.market import FACTOR_VOL, FACTORS, MODELS, FundSpec, make_funds
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.means import past_mean
 from portfolios.kernels.moments import class_moments, usable_returns
+from portfolios.kernels.simulate import FACTOR_VOL
+from portfolios.kernels.simulate_funds import FACTORS, MODELS, FundSpec, make_funds
 from portfolios.kernels.solve import solve
 from portfolios.kernels.types import FloatArray, IntArray, Moments, ReturnMatrix
 
@@ -85,7 +86,7 @@ def simulate(seed: int, setting: Setting) -> World:
     assumed = {name: true[name] + setting.error * size * random.standard_normal() for name, size in sizes.items()}
     means = {name: true[of[name]] for name in of}
     made = make_funds(seed=seed, n_funds=setting.n_funds, class_means=means, fee_caps_bps=rules.purchase_fee_caps_bps)
-    funds = [fund for fund in made if fund.is_open]
+    funds = [fund for fund in made if fund.is_open and fund.share_class != "C"]
     n_weeks = (setting.past_years + setting.years) * WEEKS
     factors = random.standard_t(5, (n_weeks, len(FACTORS))) / np.sqrt(5 / 3) * FACTOR_VOL
     shocks = random.standard_t(6, (n_weeks, len(funds))) / np.sqrt(6 / 4) * np.array([fund.own_vol for fund in funds])

@@ -1,22 +1,30 @@
-"""The simulated market in the database: funds, their NAVs, the pool, and the nightly new day."""
+"""The simulated market in the database: funds, their NAVs and facts, the pool, and the nightly new day."""
 
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from demo.market import FundSpec, Market, PoolChoice, choose_pool, make_funds, simulate
+from demo.market import PoolChoice, choose_pool
 from demo.models import World
+from demo.services.market_facts import SOURCE, write_facts, write_funds
 from portfolios.calendar import is_business_day
 from portfolios.jurisdictions import jurisdiction
-from portfolios.kernels.types import FundHistory
+from portfolios.kernels.simulate import SimulatedFund, as_matrix, simulate_funds, weekdays
+from portfolios.kernels.simulate_funds import FundSpec, make_funds
+from portfolios.kernels.types import FundHistory, IntArray
 from portfolios.models import Fund, Pool, PoolFund
-from portfolios.money import MICRO_PER_UNIT
 from portfolios.services import store_histories
 
-SOURCE = "simulated"
+log = logging.getLogger(__name__)
+
 POOL_NAME = "模拟优选池 Simulated pool"
+# People trade in the years after this day, and the ledger books neither distributions nor splits nor the end of a fund.
+EVENTS_UNTIL = date(2024, 6, 30)
 
 
 def last_priced_day(today: date | None = None) -> date:
@@ -34,74 +42,74 @@ def specs_of(world: World) -> list[FundSpec]:
         n_funds=world.n_funds,
         class_means={name: table.classes[category.asset_class].mean for name, category in table.categories.items()},
         fee_caps_bps=table.purchase_fee_caps_bps,
+        events_until=EVENTS_UNTIL,
     )
 
 
+def sessions_until(until: date) -> IntArray:
+    days = weekdays(until)
+    return days[[is_business_day(date.fromordinal(day)) for day in days.tolist()]]
+
+
 def load_market(world: World, until: date) -> int:
-    """Write funds, NAVs until a day, and the pool as the current one; returns how many days of NAV were new. Safe to repeat."""
-    specs = specs_of(world)
-    market = simulate(specs, seed=world.seed, until=until)
-    _write_funds(specs)
+    """Write funds, NAVs and facts until a day, and the pool as the current one; returns how many days of NAV were new. Safe to repeat."""
+    specs, sessions = specs_of(world), sessions_until(until)
+    made = list(simulate_funds(specs, seed=world.seed, until=until, sessions=sessions))
+    write_funds(specs)
     since = until.replace(year=until.year - world.n_years) if world.n_years else date.min
-    n_new = store_histories(_histories(market, since))
-    _write_pool(specs, choose_pool(specs, market))
+    n_new = store_histories(_histories(made, since))
+    write_facts(made)
+    _write_pool(choose_pool(specs, as_matrix(specs, sessions, made)))
     return n_new
 
 
 def extend_market(*, until: date | None = None) -> int:
-    """Write the simulated NAVs after each fund's last one; returns how many days were new. Safe to repeat."""
+    """Write the simulated NAVs after each fund's last one, with new facts; returns how many days were new. Safe to repeat."""
     world = World.objects.filter(market_loaded_at__isnull=False).first()
     if world is None:
         return 0
     specs, until = specs_of(world), until or last_priced_day(timezone.localdate() + timedelta(days=1))
-    last = (
-        Fund.objects.filter(source=SOURCE, last_nav_date__isnull=False)
-        .order_by("last_nav_date")
-        .values_list("last_nav_date", flat=True)
-        .first()
-    )
+    running = Fund.objects.filter(source=SOURCE, last_nav_date__isnull=False, ended_on__isnull=True).order_by("last_nav_date")
+    last = running.values_list("last_nav_date", flat=True).first()
     if last is None or last >= until:
         return 0
-    return store_histories(_histories(simulate(specs, seed=world.seed, until=until), last))
+    made = list(simulate_funds(specs, seed=world.seed, until=until, sessions=sessions_until(until)))
+    if not _goes_on(made, {fund.code: fund for fund in running}):
+        log.warning("the simulated market is of another version of the simulation and is not extended: load it anew")
+        return 0
+    n_new = store_histories(_histories(made, last))
+    write_facts(made, published_after=last - timedelta(days=7))
+    return n_new
 
 
-def _histories(market: Market, since: date) -> list[FundHistory]:
-    """Each fund's NAVs on business days from `since` on; a fund not yet born is left out."""
-    kept = np.array([day >= since.toordinal() and is_business_day(date.fromordinal(int(day))) for day in market.days])
-    histories = []
-    for column, code in enumerate(market.codes):
-        rows = kept & np.isfinite(market.nav[:, column])
-        if rows.any():
-            nav_micro = np.rint(market.nav[rows, column] * MICRO_PER_UNIT).astype(np.int64)
-            histories.append(FundHistory(code, market.days[rows], nav_micro, nav_micro / MICRO_PER_UNIT))
-    return histories
+def _goes_on(made: list[SimulatedFund], stored: dict[str, Fund]) -> bool:
+    """Whether the market begins with what is stored: each fund's last NAV is the same."""
+    for one in made:
+        fund, history = stored.get(one.spec.code), one.history
+        if fund is not None and fund.last_nav_date is not None:
+            at = int(np.searchsorted(history.dates, fund.last_nav_date.toordinal()))
+            if at == len(history.dates) or int(history.nav_micro[at]) != fund.last_nav_micro:
+                return False
+    return True
 
 
-def _write_funds(specs: list[FundSpec]) -> None:
-    table = jurisdiction()
-    fields = ["name_zh", "name_en", "company", "category", "asset_class", "risk_grade", "is_open", "purchase_fee_bps", "annual_fee_bps"]
-    funds = [
-        Fund(
-            code=spec.code,
-            name_zh=spec.name_zh,
-            name_en=spec.name_en,
-            company=spec.company,
-            category=spec.category,
-            asset_class=table.categories[spec.category].asset_class,
-            risk_grade=table.categories[spec.category].grade,
-            is_open=spec.is_open,
-            purchase_fee_bps=spec.purchase_fee_bps,
-            annual_fee_bps=spec.annual_fee_bps,
-            currency=table.currency,
-            source=SOURCE,
-            is_simulated=True,
-        )
-        for spec in specs
-    ]
-    Fund.objects.bulk_create(funds, update_conflicts=True, unique_fields=["code"], update_fields=fields)
+def _histories(made: list[SimulatedFund], since: date) -> Iterator[FundHistory]:
+    """Each fund's NAVs from `since` on; a fund that has none is left out."""
+    for one in made:
+        whole = one.history
+        start = int(np.searchsorted(whole.dates, since.toordinal()))
+        if start < len(whole.dates):
+            paid = whole.distribution_micro
+            yield replace(
+                whole,
+                dates=whole.dates[start:],
+                nav_micro=whole.nav_micro[start:],
+                total_return=whole.total_return[start:],
+                distribution_micro=paid[start:] if paid is not None else None,
+            )
 
 
-def _write_pool(specs: list[FundSpec], choices: list[PoolChoice]) -> Pool:
+def _write_pool(choices: list[PoolChoice]) -> Pool:
     """Write a new pool and make it the current one, unless the current one is the same."""
     funds = dict(Fund.objects.filter(code__in=[choice.code for choice in choices]).values_list("code", "pk"))
     with transaction.atomic():

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from demo.market import FIRST_DAY, MODELS, make_funds, simulate
 from portfolios.kernels.direct import solve_direct
 from portfolios.kernels.mandate import Mandate
+from portfolios.kernels.simulate import simulate
+from portfolios.kernels.simulate_funds import FIRST_DAY, MODELS, make_funds
 from portfolios.kernels.types import Moments
 
 
@@ -17,7 +18,7 @@ def market_moments(seed):
     """Mean by class and sample covariance of five years of weekly returns of 80 simulated funds, each volatility jittered."""
     means = dict(zip(MODELS, [0.016, 0.022, 0.03, 0.03, 0.05, 0.035, 0.075, 0.055, 0.075, 0.07, 0.08, 0.045], strict=True))
     funds = make_funds(seed=2026, n_funds=80, class_means=means, fee_caps_bps=dict.fromkeys(MODELS, 80))
-    funds = [fund for fund in funds if fund.inception == FIRST_DAY]
+    funds = [fund for fund in funds if fund.inception == FIRST_DAY and not fund.ended and fund.share_class != "C"]
     nav = simulate(funds, seed=2026, until=date(2026, 11, 20)).nav[-1306::5]
     jitter = 1 + 0.05 * np.random.default_rng(seed).standard_normal(len(funds))
     cov = np.cov(np.diff(nav, axis=0) / nav[:-1], rowvar=False) * 52 * np.outer(jitter, jitter)
