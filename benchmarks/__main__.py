@@ -1,8 +1,9 @@
 """`python -m benchmarks [--quick] [--only NAME ...]`: every scale and timing claim, each beside its reference in the same run.
 
-A claim checks its answer before it is timed and fails on a wrong one. --quick uses small sizes and keeps nothing. Without it
-each claim's rows are kept in var/benchmarks.json with their date, commit and machine, and docs/measured.md is written anew
-from all that are kept: --only measures some claims and leaves the others as they were.
+A claim checks its answer before it is timed and fails on a wrong one; the others are measured all the same. --quick uses
+small sizes and keeps nothing. Without it each claim's rows are kept in var/benchmarks.json with their date, commit and
+machine, and docs/measured.md is written anew from all that are kept: --only measures some claims and leaves the others as
+they were.
 """
 
 import argparse
@@ -73,20 +74,25 @@ def main() -> int:
     kept = json.loads(store.read_text()) if store.exists() else {}
     machine = f"{os.cpu_count()} cores, {memory_gib()} GiB, Python {sys.version.split()[0]}"
     head = {"date": date.today().isoformat(), "commit": commit(), "machine": machine}
-    is_short = False
+    is_short = is_wrong = False
     for name in wanted:
         rows = []
-        for row in known[name](options.quick):
-            rows.append(asdict(row))
-            is_short |= row.verdict == "short"
-            sys.stdout.write(row.line() + "\n")
-            sys.stdout.flush()
+        try:
+            for row in known[name](options.quick):
+                rows.append(asdict(row))
+                is_short |= row.verdict == "short"
+                sys.stdout.write(row.line() + "\n")
+                sys.stdout.flush()
+        except Exception as failure:
+            is_wrong = True
+            sys.stderr.write(f"{name} failed, nothing of it is kept: {type(failure).__name__}: {failure}\n")
+            continue
         if not options.quick:
             kept[name] = {"head": head, "rows": rows}
             store.write_text(json.dumps(kept, indent=1))
             (ROOT / "docs/measured.md").write_text(measured(kept, list(known)), encoding="utf-8")
     # A shared machine is noisy: --quick fails on a wrong answer only, the bounds bind in the full run.
-    return int(not options.quick and is_short)
+    return int(is_wrong or (not options.quick and is_short))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs what is pinned; says in one sentence what is missing. With "dev", the tools of tests too.
+# Makes .venv and installs what is pinned; says in one sentence what is missing. Each further word, such as
+# "dev", is the requirements-*.txt to install besides.
 # A stamp is written only after a complete installation, so a half-built environment is built again.
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,4 +48,4 @@ install() {
 }
 
 install requirements.txt
-[ "${1:-}" != dev ] || install requirements-dev.txt
+for more in "$@"; do install "requirements-$more.txt"; done

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def bootstrap(folder: Path, **environment: str) -> subprocess.CompletedProcess:
+def bootstrap(folder: Path, *more: str, **environment: str) -> subprocess.CompletedProcess:
     clean = {"PATH": os.environ["PATH"], "PYTHON": sys.executable} | environment
-    return subprocess.run(["sh", "config/bootstrap.sh"], cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
+    return subprocess.run(["sh", "config/bootstrap.sh", *more], cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -32,6 +32,10 @@ def test_an_environment_that_never_got_its_pip_is_made_again(clone):
     assert (clone / ".venv/installed-requirements.txt").exists()
     again = bootstrap(clone)
     assert (again.returncode, again.stderr) == (0, "")
+    for name in ("dev", "benchmarks"):
+        (clone / f"requirements-{name}.txt").write_text("")
+    bootstrap(clone, "dev", "benchmarks")
+    assert all((clone / f".venv/installed-requirements-{name}.txt").exists() for name in ("dev", "benchmarks"))
 
 
 def test_an_installation_that_failed_is_tried_again(clone):
