@@ -24,12 +24,12 @@ POINTS = 20
 SHARES = {"ETF 20": 50, "synthetic 20": 50, "synthetic 50": 50, "synthetic 200": 20}  # investors a slow peer is timed on
 
 
-def universes(names: Sequence[str]) -> Iterator[tuple[str, Universe | None]]:
-    for name in names:
-        try:
-            yield name, SOURCES[name]()
-        except NotHereError:
-            yield name, None
+def universe_of(name: str) -> Universe | None:
+    """The universe of a name, or None where its data are not beside the project."""
+    try:
+        return SOURCES[name]()
+    except NotHereError:
+        return None
 
 
 def by_weights(task: Task, best: FloatArray, contender: Contender, weights: FloatArray) -> Judgement:
@@ -50,8 +50,7 @@ def one_solve(quick: bool) -> Iterator[Section]:
         plan = [("ETF 20", 0.0), ("synthetic 20", 0.0), ("synthetic 50", 0.0), ("synthetic 50", COST)]
     for name, cost in plan:
         title = f"One solve, {name}, box + five groups" + (", 50 bp costs" if cost else "")
-        universe = next(u for _, u in universes([name]))
-        if universe is None:
+        if (universe := universe_of(name)) is None:
             yield missing(title)
             continue
         barred = len(universe) == 50 or (len(universe) == 20 and not cost)
@@ -85,8 +84,7 @@ def many_investors(quick: bool) -> Iterator[Section]:
         plan = [("ETF 20", False), ("synthetic 20", False), ("synthetic 50", False), ("synthetic 50", True)]
     for name, grouped in plan:
         title = f"{count:,} investors, {name}, box{' + five groups' if grouped else ''}, 50 bp costs"
-        universe = next(u for _, u in universes([name]))
-        if universe is None:
+        if (universe := universe_of(name)) is None:
             yield missing(title)
             continue
         tasks = investors(universe, count, grouped)
@@ -141,8 +139,7 @@ def frontier(quick: bool) -> Iterator[Section]:
         plan += [("ETF 20", False), ("ETF 32", False), ("OR-Library 31", False), ("synthetic 200", False)]
     for name, grouped in plan:
         title = f"Exact frontier, {name}, box{' + five groups' if grouped else ''}"
-        universe = next(u for _, u in universes([name]))
-        if universe is None:
+        if (universe := universe_of(name)) is None:
             yield missing(title)
             continue
         task = Task(universe, 6.0, grouped=grouped)
@@ -192,8 +189,7 @@ def cardinality(quick: bool) -> Iterator[Section]:
     """At most six funds, each at least 5 % if held, proven."""
     for name in ("ETF 20", "synthetic 20", "synthetic 50") if not quick else ("synthetic 20", "synthetic 50"):
         title = f"<= {few.MOST} funds, >= 5 % if held, {name}"
-        universe = next(u for _, u in universes([name]))
-        if universe is None:
+        if (universe := universe_of(name)) is None:
             yield missing(title)
             continue
         task = Task(universe, 60.0, grouped=False)

@@ -220,17 +220,17 @@ def _robust(value: Any, funds: tuple[str, ...], field: str) -> Robust:
 
 def _vector(value: Any, funds: tuple[str, ...], field: str) -> FloatArray:
     """(n,) from a list in the order of `funds` or a map by fund id; null counts as NaN, which names its fund later."""
-    if isinstance(value, dict):
-        _same_labels(value, funds, field)
-        value = [value[fund] for fund in funds]
-    if not isinstance(value, list):
-        raise DataError("not_a_list", field=field)
-    if len(value) != len(funds):
-        raise DataError("wrong_length", field=field, n=len(value), n_funds=len(funds))
-    return np.array([math.nan if one is None else _number(one, field, fund) for one, fund in zip(value, funds, strict=True)])
+    entries = _of_each_fund(value, funds, field)
+    return np.array([math.nan if one is None else _number(one, field, fund) for fund, one in entries])
 
 
 def _matrix(value: Any, funds: tuple[str, ...], field: str) -> FloatArray:
+    rows = [_vector(row, funds, f"{field} {fund}") for fund, row in _of_each_fund(value, funds, field)]
+    return np.array(rows).reshape(len(funds), len(funds))
+
+
+def _of_each_fund(value: Any, funds: tuple[str, ...], field: str) -> list[tuple[str, Any]]:
+    """Each fund with its entry, from a list in the order of `funds` or a map by fund id."""
     if isinstance(value, dict):
         _same_labels(value, funds, field)
         value = [value[fund] for fund in funds]
@@ -238,8 +238,7 @@ def _matrix(value: Any, funds: tuple[str, ...], field: str) -> FloatArray:
         raise DataError("not_a_list", field=field)
     if len(value) != len(funds):
         raise DataError("wrong_length", field=field, n=len(value), n_funds=len(funds))
-    rows = [_vector(row, funds, f"{field} {fund}") for fund, row in zip(funds, value, strict=True)]
-    return np.array(rows).reshape(len(funds), len(funds))
+    return list(zip(funds, value, strict=True))
 
 
 def _same_labels(value: Mapping[str, Any], funds: tuple[str, ...], field: str) -> None:
