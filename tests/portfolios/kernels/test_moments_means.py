@@ -169,7 +169,7 @@ def test_james_stein_on_the_batting_averages_of_1970():
     batted = np.array([0.400, 0.378, 0.356, 0.333, 0.311, 0.311, 0.289, 0.267, 0.244, 0.244] + 5 * [0.222] + [0.200, 0.178, 0.156])
     error = batted.mean() * (1 - batted.mean()) / 45 * np.eye(18)
     shrunk, weight = james_stein_mean(batted, error)
-    assert 1 - weight == pytest.approx(0.212, abs=5e-4)
+    assert weight == pytest.approx(1 - 0.212, abs=5e-4)
     assert shrunk == pytest.approx(0.265 + 0.212 * (batted - 0.265), abs=5e-4)
 
 
