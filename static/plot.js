@@ -11,6 +11,7 @@
   const styles = getComputedStyle(document.documentElement);
   const token = (name) => styles.getPropertyValue(name).trim();
   const NARROW = 560;
+  const SERIES = ["--primary", "--class-gold", "--class-equity", "--class-reit", "--class-short_bond", "--class-sector_equity"];
   let library = null;
 
   function load(address) {
@@ -38,7 +39,7 @@
       layout: {
         font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: token("--ink") },
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 4, r: 12, t: 8, b: 4, pad: 6 },
-        colorway: ["--primary", "--class-gold", "--class-equity", "--class-reit", "--class-short_bond", "--class-sector_equity"].map(token),
+        colorway: SERIES.map(token),
         dragmode: false, bargap: 0.35, separators: ".,", legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 13 } },
         hoverlabel: { bgcolor: token("--paper"), bordercolor: token("--line-strong"), font: { size: 13, color: token("--ink") }, align: "left" },
         xaxis: { ...axis, showgrid: false }, yaxis: axis,
@@ -47,8 +48,10 @@
     };
   }
 
-  /* meta.asset_class is one code or, for bars, a list of codes; meta.role is main, target, other, drawdown, band, gain or loss. */
+  /* meta.asset_class is one code or, for bars, a list of codes; meta.role is main, target, other, drawdown, band, gain or loss;
+     meta.series is a place in the series, so that a line keeps its colour from one panel to the next. */
   function colourOf(meta) {
+    if (Number.isInteger(meta.series)) return token(SERIES[meta.series % SERIES.length]);
     if (meta.asset_class) {
       const one = (code) => token(`--class-${code}`) || token("--series-other");
       return Array.isArray(meta.asset_class) ? meta.asset_class.map(one) : one(meta.asset_class);

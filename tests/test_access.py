@@ -18,8 +18,9 @@ from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
 from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage, RecommenderRun
 from marketing.services import ensure_builtin_segments
-from portfolios.models import Fund, ImportRun, Pool, PoolFund
+from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolFund
 from tests.advisor.test_onboarding import ANSWERS
+from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
 
 WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
 TABLE = Path(__file__).with_name("access.txt")
@@ -79,6 +80,7 @@ def annas(people):
         campaign=campaign, channels=["inbox"], subject_zh="您好", subject_en="Hello", body_zh="您好", body_en="Hello"
     )
     delivery = Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
+    backtest = Backtest.objects.create(name="walk", inputs=BACKTEST_INPUTS, inputs_sha256="0", status="done", result=BACKTEST_RESULT)
     return {
         "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
         "campaign": campaign.pk,
@@ -86,6 +88,7 @@ def annas(people):
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
+        **dict.fromkeys(("market_backtest", "market_backtest_csv", "market_backtest_progress"), backtest.pk),
         "admin:advisor_branch_change": investor.household.branch_id,
         "admin:advisor_cover_change": Cover.objects.get().pk,
         "admin:identity_user_change": people.ada.pk,

@@ -62,12 +62,12 @@ def growth_figure(growth: Growth, *, name: str, asset_class: str | None = None) 
             "xaxis": {"type": "date", "anchor": "y2"},
             "yaxis": {"domain": [0.36, 1], "title": {"text": _("Yuan")}},
             "yaxis2": {"domain": [0, 0.26], "tickformat": ".0%", "nticks": 3},
-            "annotations": [_panel_title(_("Below the highest value so far"), 0.27)],
+            "annotations": [panel_title(_("Below the highest value so far"), 0.27)],
         },
     }
 
 
-def _panel_title(text: str, height: float) -> dict[str, Any]:
+def panel_title(text: str, height: float) -> dict[str, Any]:
     place = {"xref": "paper", "yref": "paper", "x": 0, "y": height, "xanchor": "left", "yanchor": "bottom"}
     return {"text": text, "showarrow": False, "font": {"size": 13}, **place}
 

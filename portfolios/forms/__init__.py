@@ -1,0 +1,1 @@
+"""Forms of the market pages, one module a noun."""
