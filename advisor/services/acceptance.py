@@ -9,6 +9,7 @@ from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
 from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
+from advisor.services.capacity import capacity_holder, capacity_reference
 from advisor.services.suitability import clear
 from config.jobs import ring_by_name
 from portfolios.models import Fund, Order, Portfolio
@@ -85,7 +86,8 @@ def _accept(pk: int, actor: Any, seen_sha256: str | None) -> Proposal:
         raise Refused(_refusal_of(Proposal.objects.values_list("state", flat=True).get(pk=pk)))
     ProposalEvent.objects.create(proposal=proposal, to_state=Proposal.State.ACCEPTED, actor=actor, why="accepted by the investor")
     portfolio_id = _fund(proposal, actor)
-    for code, amount_minor in sorted((proposal.result or {})["amounts"].items()):
+    amounts = (proposal.result or {})["amounts"]
+    for code, amount_minor in sorted(amounts.items(), key=lambda one: funds[one[0]].pk):  # the order in which funds are locked
         _order(proposal, portfolio_id, funds[code], amount_minor, actor)
     ring_by_name(CONFIRM_TASK, queue="now")
     proposal.refresh_from_db()
@@ -120,5 +122,7 @@ def _order(proposal: Proposal, portfolio_id: int, fund: Fund, amount_minor: int,
             idempotency_key=f"proposal:{proposal.pk}:{fund.code}",
             amount_minor=amount_minor,
             actor=actor,
+            holder=capacity_holder(proposal),
+            reservation=capacity_reference(proposal.pk),
         )
     )

@@ -131,3 +131,4 @@ class Holding(models.Model):
             models.UniqueConstraint(fields=["portfolio", "fund"], name="holding_once"),
             models.CheckConstraint(condition=models.Q(units_centi__gte=0), name="holding_not_negative"),
         ]
+        indexes = [models.Index(fields=["fund", "units_centi"], name="holding_of_fund")]  # the sum of a fund, from the index alone

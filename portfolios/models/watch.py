@@ -16,6 +16,7 @@ class CapacityReservation(models.Model):
     class State(models.TextChoices):
         RESERVED = "reserved", _("reserved")
         PENDING = "pending", _("ordered")
+        BOUGHT = "bought", _("bought")
         RELEASED = "released", _("released")
 
     fund = models.ForeignKey(Fund, on_delete=models.PROTECT, related_name="reservations")

@@ -22,6 +22,7 @@ from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.lots import FeeStep, Lot, open_lots, redeem, take_oldest
 from portfolios.models import Fund, Holding, LedgerEntry, Order, OrderEvent
 from portfolios.money import rate_bps, split_purchase
+from portfolios.services.capacity import settle_capacity, take_capacity
 from portfolios.services.ledger import InsufficientUnits, LedgerRefusal, Movement, lock_portfolio, post
 
 BLOCK = 500
@@ -46,12 +47,14 @@ class OrderRequest:
     units_centi: int | None = None
     placed_at: datetime | None = None
     actor: Any = None
+    holder: str = ""  # who the fund's daily limit counts for; without one, the portfolio
+    reservation: str = ""  # the reference under which capacity was reserved for it
 
 
 def place_order(request: OrderRequest) -> Order:
     """Write an order and set aside its cash; the same idempotency key again writes nothing and returns the first order.
 
-    Raises InsufficientCash or InsufficientUnits, and OrderRefused for anything else, with nothing written.
+    Raises InsufficientCash, InsufficientUnits or CapacityRefused, and OrderRefused for anything else, with nothing written.
     """
     _check_request(request)
     with transaction.atomic():
@@ -65,6 +68,8 @@ def place_order(request: OrderRequest) -> Order:
             _check_units(request, fund)
         order = _write_order(request, fund)
         if order.side == Order.Side.BUY:
+            holder = request.holder or f"portfolio:{order.portfolio_id}"
+            take_capacity(order=order, holder=holder, reference=request.reservation or f"order:{order.pk}")
             post(
                 Movement(
                     order.portfolio_id,
@@ -197,6 +202,7 @@ def _confirm_purchase(order: Order, fill: Fill) -> bool:
     if not _move(order, (Order.State.ACCEPTED,), Order.State.CONFIRMED, **booked, **dates):
         return False
     post(_units(order, LedgerEntry.Kind.BUY, fill.confirm_date, units_centi, amount_minor))
+    settle_capacity(order, is_bought=True)
     return True
 
 
@@ -267,6 +273,7 @@ def _close(order: Order, to_state: Order.State, why: str, actor: Any) -> bool:
         if not _move(order, OPEN_STATES, to_state, why=why, actor=actor):
             return False
         if order.side == Order.Side.BUY:
+            settle_capacity(order, is_bought=False)
             key, day, amount_minor = f"release:{order.pk}", timezone.localdate(), order.amount_minor or 0
             post(
                 Movement(
