@@ -2,8 +2,7 @@
 
 A claim checks its answer before it is timed and fails on a wrong one; the others are measured all the same. --quick uses
 small sizes and keeps nothing. Without it each claim's rows are kept in var/benchmarks.json with their date, commit and
-machine, and docs/measured.md is written anew from all that are kept: --only measures some claims and leaves the others as
-they were.
+machine, and docs/measured.md is written anew from them: --only measures some claims and leaves the others as they were.
 """
 
 import argparse
@@ -42,15 +41,19 @@ def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
     return {claim.__name__: claim for claim in listed}
 
 
-def measured(kept: dict[str, Any], names: list[str]) -> str:
-    """The page of all claims that were measured, in their order."""
+def measured(kept: dict[str, Any], names: list[str], before: str) -> str:
+    """The page of all claims that were measured, in their order; of one not kept here, what the page said before."""
+    stood = {section.partition("\n")[0]: section.strip() for section in before.split("\n## ")[1:]}
     parts = ["# Measured\n\nBy `make prove`. Data are simulated unless a row says otherwise."]
     for name in names:
+        title = name.replace("_", " ").capitalize()
         if name in kept:
             head, rows = kept[name]["head"], kept[name]["rows"]
             lines = [f"| {' | '.join(row[key] for key in ('claim', 'ours', 'reference', 'ratio', 'bound', 'verdict'))} |" for row in rows]
-            title = f"## {name.replace('_', ' ').capitalize()}\n\n{head['date']}, commit {head['commit']}, {head['machine']}."
-            parts.append("\n".join([title, "", "| claim | ours | reference | ratio | must | |", "|---|---|---|---|---|---|", *lines]))
+            said = f"## {title}\n\n{head['date']}, commit {head['commit']}, {head['machine']}."
+            parts.append("\n".join([said, "", "| claim | ours | reference | ratio | must | |", "|---|---|---|---|---|---|", *lines]))
+        elif title in stood:
+            parts.append(f"## {stood[title]}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,7 +93,8 @@ def main() -> int:
         if not options.quick:
             kept[name] = {"head": head, "rows": rows}
             store.write_text(json.dumps(kept, indent=1))
-            (ROOT / "docs/measured.md").write_text(measured(kept, list(known)), encoding="utf-8")
+            page = ROOT / "docs/measured.md"
+            page.write_text(measured(kept, list(known), page.read_text(encoding="utf-8")), encoding="utf-8")
     # A shared machine is noisy: --quick fails on a wrong answer only, the bounds bind in the full run.
     return int(is_wrong or (not options.quick and is_short))
 
