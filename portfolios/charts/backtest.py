@@ -13,14 +13,14 @@ MOST_POINTS = 260
 Line = tuple[Series, dict[str, Any]]  # a path, and what it is: its role or its place in the series, and a dash
 
 
-def growth_paths(dates: Sequence[str], lines: Sequence[Line]) -> dict[str, Any]:
-    """What 10,000 became in each line, with how far each stood below its highest value on the same time axis."""
+def growth_paths(dates: Sequence[str], lines: Sequence[Line], n_below: int | None = None) -> dict[str, Any]:
+    """What 10,000 became in each line, with how far the first `n_below` (all) stood below their highest value on the same time axis."""
     at = _shown(dates, [series for series, _style in lines])
     days = [dates[i] for i in at]
     above = [_line(days, [series.growth[i] * START_YUAN for i in at], 1, series.name, style) for series, style in lines]
     below = [
         _line(days, [series.drawdown[i] for i in at], 4, series.name, style) | {"yaxis": "y2", "showlegend": False}
-        for series, style in lines
+        for series, style in lines[:n_below]
     ]
     for trace in below:
         trace["hovertemplate"] = "%{y:.1%}"

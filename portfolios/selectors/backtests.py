@@ -32,6 +32,17 @@ class StrategyRow:
         return self.code.startswith("level_")
 
     @property
+    def budget(self) -> float | None:
+        """The level's budget for a bad year; None for what is no level."""
+        level = self.code.removeprefix("level_")
+        return jurisdiction().levels[int(level)].cvar_budget if self.is_level else None
+
+    @property
+    def is_over_budget(self) -> bool:
+        realised = self.figures["realised_cvar"]
+        return self.budget is not None and realised is not None and float(realised) > self.budget
+
+    @property
     def under_water_years(self) -> float:
         return float(self.figures["under_water_days"]) / DAYS_A_YEAR
 

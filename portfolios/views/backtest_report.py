@@ -31,7 +31,7 @@ def report_context(report: BacktestReport, asked: str) -> dict[str, Any]:
         "chosen": row,
         "title": verdict(row, against),
         "levels_title": levels_title(report),
-        "compared": charts.growth_paths(report.dates, compared),
+        "compared": charts.growth_paths(report.dates, compared, n_below=2),
         "levels_figure": charts.growth_paths(report.dates, all_levels),
         "rolling": charts.rolling_paths(report.dates, compared[:2]),
         "rolling_title": rolling_title(row),
