@@ -6,23 +6,21 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
-from django.db import transaction
 from django.utils import timezone
 
-from demo.market import PoolChoice, choose_pool
 from demo.models import World
 from demo.services.market_facts import SOURCE, write_facts, write_funds
+from demo.services.pool import publish_pool
 from portfolios.calendar import is_business_day
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.simulate import SimulatedFund, as_matrix, simulate_funds, weekdays
 from portfolios.kernels.simulate_funds import FundSpec, make_funds
 from portfolios.kernels.types import FundHistory, IntArray
-from portfolios.models import Fund, Pool, PoolFund
+from portfolios.models import Fund
 from portfolios.services import store_histories
 
 log = logging.getLogger(__name__)
 
-POOL_NAME = "模拟优选池 Simulated pool"
 # People trade in the years after this day, and the ledger books neither distributions nor splits nor the end of a fund.
 EVENTS_UNTIL = date(2024, 6, 30)
 
@@ -59,7 +57,7 @@ def load_market(world: World, until: date) -> int:
     since = until.replace(year=until.year - world.n_years) if world.n_years else date.min
     n_new = store_histories(_histories(made, since))
     write_facts(made)
-    _write_pool(choose_pool(specs, as_matrix(specs, sessions, made)))
+    publish_pool(specs, as_matrix(specs, sessions, made))
     return n_new
 
 
@@ -107,23 +105,3 @@ def _histories(made: list[SimulatedFund], since: date) -> Iterator[FundHistory]:
                 total_return=whole.total_return[start:],
                 distribution_micro=paid[start:] if paid is not None else None,
             )
-
-
-def _write_pool(choices: list[PoolChoice]) -> Pool:
-    """Write a new pool and make it the current one, unless the current one is the same."""
-    funds = dict(Fund.objects.filter(code__in=[choice.code for choice in choices]).values_list("code", "pk"))
-    with transaction.atomic():
-        current = Pool.objects.select_for_update().filter(is_current=True).first()
-        if current and set(current.members.values_list("fund_id", flat=True)) == set(funds.values()):
-            return current
-        pool = Pool.objects.create(name=POOL_NAME)
-        PoolFund.objects.bulk_create(PoolFund(pool=pool, fund_id=funds[choice.code], reason=_reason(choice)) for choice in choices)
-        Pool.objects.filter(is_current=True).update(is_current=False)
-        Pool.objects.filter(pk=pool.pk).update(is_current=True)
-    return pool
-
-
-def _reason(choice: PoolChoice) -> str:
-    category = jurisdiction().categories[choice.category]
-    zh = f"{category.zh}，{choice.n_ranked} 只中第 {choice.rank}：截至两年前的三年风险收益比与费率"
-    return f"{zh} / No. {choice.rank} of {choice.n_ranked}, {category.en}: return per risk over three years until two years ago, and fees"

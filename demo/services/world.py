@@ -17,6 +17,7 @@ from demo.services.crowd import load_crowd
 from demo.services.erasing import erase_people
 from demo.services.market import extend_market, last_priced_day, load_market
 from demo.services.people import confirm_addresses, load_assessments, load_consents, load_goals, load_investors, load_staff
+from demo.services.pool import approve_models
 from demo.services.proposals import load_proposals
 from demo.services.stage import Scenery, read_scenery
 from demo.services.visits import load_visits
@@ -83,6 +84,9 @@ def _load_people(world: World, say: Report) -> None:
     """Full lives from the beginning, unless they are complete; then whoever is missing of the short ones."""
     n_full = min(world.n_full_lives or world.n_investors, world.n_investors)
     is_large = n_full < world.n_investors
+    say(f"{len(load_staff())} advisors, supervisors, marketers and administrators")
+    models = approve_models()
+    say(f"{models.portfolios.count()} model portfolios on a pool of {models.pool.funds.count()}, approved by the demo's supervisor")
     scenery = read_scenery()
     if not (is_large and world.full_lives_loaded_at):
         if n_left := erase_people():
@@ -95,8 +99,6 @@ def _load_people(world: World, say: Report) -> None:
 
 
 def _load_full_lives(members: Sequence[Member], scenery: Scenery, seed: int, say: Report) -> None:
-    staff = load_staff()
-    say(f"{len(staff)} advisors, supervisors, marketers and administrators")
     logins = [login for login in DEMO_LOGINS if login.role == Role.INVESTOR]
     investors = load_investors(members, scenery, logins, seed)
     confirm_addresses()

@@ -19,8 +19,8 @@ from demo.services.market import last_priced_day
 from identity.models import User
 from marketing.models import Event, Profile, Segment
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund, Holding, LedgerEntry, NavYear, Order, OrderEvent, Pool, Portfolio
-from portfolios.selectors import nav_on
+from portfolios.models import Fund, FundFact, Holding, LedgerEntry, NavYear, Order, OrderEvent, Pool, Portfolio
+from portfolios.selectors import current_models, nav_on
 from portfolios.services import rebuild_holdings, solve_advice
 
 MODELS = [User, Investor, Fund, NavYear, Pool, Assessment, Proposal, Portfolio, Order, OrderEvent, LedgerEntry, Holding, Event, Profile]
@@ -181,12 +181,38 @@ def test_the_market_grows_by_the_days_that_are_missing(world):
         assert extend_market(until=until) == 0
         later = until + timedelta(days=14)
         n_new = extend_market(until=later)
-        assert n_new % 80 == 0
-        assert 5 * 80 <= n_new <= 10 * 80
+        running = Fund.objects.filter(ended_on__isnull=True)
+        assert n_new % running.count() == 0
+        assert 5 <= n_new / running.count() <= 10
         assert extend_market(until=later) == 0
-        fund = Fund.objects.order_by("?").first()
+        fund = running.order_by("?").first()
         assert until < fund.last_nav_date <= later
         transaction.set_rollback(True)
+
+
+def test_the_market_of_another_simulation_is_not_gone_on_with(world):
+    with transaction.atomic():
+        running = Fund.objects.filter(ended_on__isnull=True)
+        running.filter(pk=running.first().pk).update(last_nav_micro=1)
+        assert extend_market(until=last_priced_day() + timedelta(days=14)) == 0
+        transaction.set_rollback(True)
+
+
+def test_facts_of_funds_are_there_and_known_to_the_funds(world):
+    fund = Fund.objects.filter(ended_on__isnull=True, size_date__isnull=False).first()
+    assert fund.issuer_grade == fund.risk_grade
+    assert fund.size_minor == fund.sizes.latest("as_of_date").size_minor
+    assert fund.sizes.latest("published_date").published_date <= last_priced_day()
+    manager = fund.facts.filter(kind="manager").latest("from_date")
+    assert (fund.manager, fund.manager_since) == (manager.text, manager.from_date)
+    assert set(FundFact.objects.values_list("kind", flat=True)) >= {"manager", "purchase"}
+    assert Fund.objects.filter(share_class="C", purchase_fee_bps=0, sales_fee_bps__gt=0).exclude(family_code="").exists()
+
+
+def test_models_are_approved_by_the_supervisor_and_say_that_they_are_simulated(world):
+    models = current_models()
+    assert models.decided_by.email == "supervisor@demo.hengtou.invalid"
+    assert "simulated" in models.answer
 
 
 def test_a_small_world_loads_quickly(world):
