@@ -133,11 +133,11 @@ def gate_words(gate: Mapping[str, Any]) -> str:
 
 
 def _figure(name: str, code: str, value: Any) -> str:
-    if value is None:
-        return "-"
+    if value is None or isinstance(value, str):
+        return value or "-"
     if code in ("too_small", "too_large"):
         return large_amount(value)
-    return value if isinstance(value, str) else f"{value:,.0f}"
+    return f"{value:,.0f}"
 
 
 def large_amount(value: float) -> str:

@@ -43,8 +43,8 @@ RULES = ScreenRules(
     min_companies_a_grade=3,
     min_money_funds=3,
 )  # fmt: skip
-LAST_DAY = date(2026, 10, 30)
-LAST_MONTH_END = date(2026, 9, 30)
+LAST_DAY = date(2024, 10, 30)
+LAST_MONTH_END = date(2024, 9, 30)
 GRID: Grid = grid_until(LAST_DAY.toordinal(), LAST_MONTH_END.toordinal())
 
 
