@@ -32,6 +32,8 @@ _SENTENCES = {
     "source_column_missing": _("The source's answer has no column “%(column)s”."),
     "source_given_up": _("The source was not asked any more after it had failed several times in a row."),
     "source_incomplete": _("The source did not give %(n_failed)s of %(n_funds)s funds; the others are stored. Asking again mends it."),
+    "too_few_simulated_funds": _("A simulated market of %(n_funds)s funds is too small."),
+    "simulated_market_differs": _("There is a simulated market of another seed already, or the demo's, which grows by itself every night."),
     "fund_cell_unclear": _("Fund %(fund)s: “%(value)s” is not understood in the column “%(column)s”."),
     "unknown_category": _("Fund %(fund)s: there is no category “%(category)s”."),
     "unknown_grade": _("Fund %(fund)s: “%(grade)s” is not a risk grade; write R1 to R5."),

@@ -69,7 +69,8 @@ def new_fund(history: FundHistory, facts: FundFacts, source: str) -> tuple[Fund,
 
 def restate(fund: Fund, facts: FundFacts) -> bool:
     """Set what the source says of a fund; True if anything is different now. A fund that was wound up is closed."""
-    wanted: dict[str, Any] = {name: value for name, value in facts.columns.items() if name in FACT_COLUMNS and value not in ("", None)}
+    said = {name: value for name, value in facts.columns.items() if name in FACT_COLUMNS}
+    wanted: dict[str, Any] = {name: value for name, value in said.items() if value not in ("", None) or name == "daily_limit_minor"}
     if wanted.get("ended_on"):
         wanted["is_open"] = False
     if facts.category:

@@ -24,7 +24,7 @@ from portfolios.services.fund_rows import CURRENCY_DIFFERS, FUND_REFUSED, checke
 from portfolios.services.history import StoreCount
 from portfolios.services.quarantine import QUARANTINED, REJECTED
 from portfolios.sources.contract import Piece, Source, Wanted
-from portfolios.sources.registry import CSV, SOURCES, open_source
+from portfolios.sources.registry import CSV, SIMULATED, SOURCES, open_source
 
 TASK = "portfolios.execute_import"
 LEASE_SECONDS = 300
@@ -97,13 +97,15 @@ def request_import(
     files: Mapping[str, Path] | None = None,
     codes: tuple[str, ...] = (),
     since: date | None = None,
+    options: Mapping[str, Any] | None = None,
     file_name: str = "",
     actor: Any = None,
 ) -> ImportRun:
     """Write a queued import and ring the worker; the same source that is open already, asked the same, is returned instead.
 
-    `since` is the day from which every fund is read; without it each is read from some days before its last one. Raises
-    DataError for a source there is none of, or one that must be told the funds and knows none yet.
+    `since` is the day from which every fund is read; without it each is read from some days before its last one. `options` are the seed and
+    the number of funds of a simulation. Raises DataError for a source there is none of, one that must be told the funds and knows
+    none yet, or a simulation other than the stored one.
     """
     if source not in SOURCES:
         raise DataError("unknown_source", source=source)
@@ -111,7 +113,9 @@ def request_import(
         codes = tuple(Fund.objects.filter(source=source).order_by("code").values_list("code", flat=True))
         if not codes:
             raise DataError("no_codes", source=source)
-    asked = _asked(source, files or {}, codes=codes, since=since, file_name=file_name)
+    asked = _asked(source, files or {}, file_name=file_name)
+    asked["request"] |= {"codes": list(codes), "since": since.isoformat() if since else None, "options": dict(options or {})}
+    _refuse_another_simulation(source, asked["request"]["options"])
     with transaction.atomic():
         same = ImportRun.objects.filter(source=source, request=asked["request"], sha256=asked["sha256"], status__in=OPEN).first()
         run = same or ImportRun.objects.create(**asked, requested_by=actor, n_total=len(codes))
@@ -119,22 +123,24 @@ def request_import(
     return run
 
 
-def _asked(
-    source: str,
-    files: Mapping[str, Path],
-    *,
-    codes: tuple[str, ...] = (),
-    since: date | None = None,
-    file_name: str = "",
-    accept: str = "",
-) -> dict[str, Any]:
+def _refuse_another_simulation(source: str, options: dict[str, Any]) -> None:
+    """Two simulations share their codes: the second would restate every price of the first."""
+    if source != SIMULATED or not Fund.objects.filter(source=SIMULATED).exists():
+        return
+    before = ImportRun.objects.filter(source=SIMULATED).order_by("pk").values_list("request", flat=True).first()
+    if before is None or before["options"].get("seed") != options.get("seed"):
+        raise DataError("simulated_market_differs")
+
+
+def _asked(source: str, files: Mapping[str, Path], *, file_name: str = "", accept: str = "") -> dict[str, Any]:
     """The columns of a run that say what was asked."""
     prices = files.get("prices") or files.get("funds")
-    request = {
+    request: dict[str, Any] = {
         "files": {name: str(path.resolve()) for name, path in files.items()},
-        "codes": list(codes),
-        "since": since.isoformat() if since else None,
+        "codes": [],
+        "since": None,
         "accept": accept,
+        "options": {},
     }
     return {
         "source": source,

@@ -16,7 +16,7 @@ _MISSING = {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "nat"}
 _CLOSED = re.compile("暂停申购|封闭期|认购期|closed|suspended", re.IGNORECASE)
 _PAID = re.compile(r"每(\d*)份(?:基金份额)?派(?:发)?现金([\d.]+)元")
 _SPLIT = re.compile(r"每份(?:基金)?份额(?:折算|分拆|拆分)([\d.]+)份")
-_RATIO = re.compile(r"([\d.]+)[::]([\d.]+)")
+_RATIO = re.compile(r"([\d.]+)[:：]([\d.]+)")
 _PER_10K = 1e4
 
 
@@ -144,14 +144,12 @@ def _distributions(cells: "pd.Series[str]", *, is_split: bool) -> tuple[np.ndarr
     said = cells.fillna("").str.strip()
     for i in np.flatnonzero(~said.str.lower().isin(_MISSING).to_numpy()):
         text = said.iloc[i]
-        payment, change, ratio = _PAID.search(text), _SPLIT.search(text), _RATIO.fullmatch(text)
-        if payment:
-            paid[i] = float(payment[2]) / float(payment[1] or 1)
-        if change:
-            split[i] = float(change[1])
-        if ratio and is_split and float(ratio[1]) > 0:
-            split[i] = float(ratio[2]) / float(ratio[1])
-        if not (payment or change or np.isfinite(split[i])):
+        payment, change = payment_of(text), split_of(text)
+        if payment is not None:
+            paid[i] = payment
+        if change is not None:
+            split[i] = change
+        if payment is None and change is None:
             try:
                 (split if is_split else paid)[i] = float(text)
             except ValueError:
@@ -159,6 +157,21 @@ def _distributions(cells: "pd.Series[str]", *, is_split: bool) -> tuple[np.ndarr
             if is_split and split[i] == 0:  # how some tables write "none"
                 split[i] = np.nan
     return paid, split, unclear
+
+
+def payment_of(text: str) -> float | None:
+    """The payment a unit that a sentence such as 每10份派现金0.5000元 names."""
+    found = _PAID.search(text)
+    return float(found[2]) / float(found[1] or 1) if found else None
+
+
+def split_of(text: str) -> float | None:
+    """The new units of one old unit that a sentence such as 每份基金份额折算1.1107份, or a ratio such as 1:1.1107, names."""
+    found = _SPLIT.search(text)
+    if found:
+        return float(found[1])
+    ratio = _RATIO.fullmatch(text.strip())
+    return float(ratio[2]) / float(ratio[1]) if ratio and float(ratio[1]) else None
 
 
 def _subscription(cells: pd.Series) -> pd.Series:

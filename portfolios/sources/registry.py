@@ -9,7 +9,7 @@ from typing import Any
 from portfolios.kernels.errors import DataError
 from portfolios.sources.contract import Source
 
-CSV = "csv"
+CSV, SIMULATED = "csv", "simulated"
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,28 @@ def _yfinance(request: Mapping[str, Any], today: date) -> Source:
     return YfinanceSource()
 
 
+def _simulated(request: Mapping[str, Any], today: date) -> Source:
+    from portfolios.calendar import is_business_day
+    from portfolios.jurisdictions import jurisdiction
+    from portfolios.kernels.simulate import weekdays
+    from portfolios.kernels.simulate_funds import make_funds
+    from portfolios.sources.simulated import SimulatedSource
+
+    table, options = jurisdiction(), request["options"]
+    means = {name: table.classes[category.asset_class].mean for name, category in table.categories.items()}
+    try:
+        specs = make_funds(seed=options["seed"], n_funds=options["n_funds"], class_means=means, fee_caps_bps=table.purchase_fee_caps_bps)
+    except ValueError as error:
+        raise DataError("too_few_simulated_funds", n_funds=options["n_funds"]) from error
+    days = weekdays(today)
+    return SimulatedSource(specs, seed=options["seed"], sessions=days[[is_business_day(date.fromordinal(day)) for day in days.tolist()]])
+
+
 SOURCES: dict[str, Kind] = {
     CSV: Kind(_csv),
     "akshare": Kind(_akshare, needs_codes=True),
     "yfinance": Kind(_yfinance, needs_codes=True),
+    SIMULATED: Kind(_simulated),
 }
 
 
