@@ -32,6 +32,8 @@ class BacktestStep(models.Model):
     day = models.DateField()
     weights = models.JSONField(default=dict)  # {strategy: {fund code: weight}}
     notes = models.JSONField(default=list)
+    # Of a pool that is screened anew: {fund code: [in the pool by the rule, quarters below the leaving line]}.
+    screen = models.JSONField(default=dict)
 
     class Meta:
         verbose_name = _("step of a backtest")
