@@ -42,6 +42,17 @@ SENTENCES = {
         "The fund %(fund)s can no longer be recommended to you. Nothing was ordered; ask for a new proposal."
     ),
     "order_refused": gettext_lazy("An order could not be placed (%(reason)s). Nothing was ordered, and nothing was paid in."),
+    "no_room": gettext_lazy(
+        "The funds that suit this goal cannot take more money at the moment. Nothing was changed; please try again later."
+    ),
+    "fund_full": gettext_lazy(
+        "The fund %(fund_code)s takes no more money from us at the moment. Nothing was ordered, and nothing was paid in; "
+        "ask for a new proposal."
+    ),
+    "daily_limit": gettext_lazy(
+        "The fund %(fund_code)s sells at most %(daily)s a day to one account. Nothing was ordered, and nothing was paid in; "
+        "ask for a new proposal, or buy the rest on another day."
+    ),
     "cvar_budget": gettext_lazy(
         "No mix of the funds at hand keeps a bad year within %(limit)s of your money; the calmest one reaches about %(reached)s. "
         "A loss limit that is less strict, or a longer time, would make it possible."
@@ -61,6 +72,7 @@ SENTENCES = {
 # How a parameter is read: the name in the sentence, the name in the data, and the words made of it.
 READ: dict[str, tuple[str, Callable[[Any], str]]] = {
     "limit": ("limit", lambda share: percent(share, 2)),
+    "daily": ("limit_minor", yuan_round),
     "reached": ("reached", lambda share: percent(share, 2)),
     "number": ("n_funds", str),
     "amount": ("amount_minor", yuan_round),

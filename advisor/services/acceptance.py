@@ -13,7 +13,7 @@ from advisor.services.capacity import capacity_holder, capacity_reference
 from advisor.services.suitability import clear
 from config.jobs import ring_by_name
 from portfolios.models import Fund, Order, Portfolio
-from portfolios.services import LedgerRefusal, OrderRequest, deposit, open_portfolio, place_order
+from portfolios.services import CapacityRefused, LedgerRefusal, OrderRequest, deposit, open_portfolio, place_order
 
 CONFIRM_TASK = "portfolios.confirm_orders"
 
@@ -27,6 +27,8 @@ def accept_proposal(*, proposal: Proposal, actor: Any, seen_sha256: str | None =
     try:
         with transaction.atomic():
             return _accept(proposal.pk, actor, seen_sha256)
+    except CapacityRefused as error:
+        raise Refused(error.code, **error.params) from error
     except LedgerRefusal as error:
         raise Refused("order_refused", reason=error.code) from error
 

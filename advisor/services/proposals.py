@@ -13,6 +13,7 @@ from advisor.kernels.amounts import order_amounts
 from advisor.kernels.suitability import Verdict, decide
 from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent
 from advisor.selectors.suitability import level_for_goal
+from advisor.services.capacity import capacity_reference, give_back_capacity, promise_capacity
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios import selectors as portfolio_selectors
 from portfolios import services as portfolio_services
@@ -27,6 +28,7 @@ LEASE_SECONDS = 120
 MONEY_MARKET = "money_market"
 GROWTH_POINTS = 261  # one a week over five years is as fine as the chart can show
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
+ROOM_TRIES = 3
 
 
 def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
@@ -114,15 +116,39 @@ def execute_proposal(pk: int) -> bool:
     if token is None:
         return False
     proposal = Proposal.objects.select_related("goal__account__investor").get(pk=pk)
-    try:
-        state, fields = Proposal.State.READY, {"result": _work_out(proposal)}
-    except InfeasibleError as error:
-        state, fields = Proposal.State.INFEASIBLE, {"error": _as_data(error)}
-    except (KernelError, Refused) as error:
-        return fail_job(Proposal, pk, token, _as_data(error))
+    for attempt in range(ROOM_TRIES):
+        try:
+            state, fields = Proposal.State.READY, {"result": _work_out(proposal)}
+        except InfeasibleError as error:
+            state, fields = Proposal.State.INFEASIBLE, {"error": _as_data(error)}
+        except (KernelError, Refused) as error:
+            return fail_job(Proposal, pk, token, _as_data(error))
+        try:
+            return _record(proposal, token, state, fields)
+        except CapacityTaken as error:  # others were quicker: worked out again on the room that is left
+            if attempt + 1 == ROOM_TRIES:
+                return fail_job(Proposal, pk, token, {"code": "no_room", "params": {"funds": error.funds}})
+    return False
+
+
+class CapacityTaken(Exception):
+    """Funds that filled up between the solve and the promise; nothing of the proposal was written."""
+
+    def __init__(self, funds: list[str]) -> None:
+        super().__init__(funds)
+        self.funds = funds
+
+
+def _record(proposal: Proposal, token: Any, state: str, fields: dict[str, Any]) -> bool:
+    """Write a proposal's end with the capacity it promises, in one transaction; False when the claim was lost."""
     with transaction.atomic():
-        if not finish_job(Proposal, pk, token, state=state, **fields):
+        if not finish_job(Proposal, proposal.pk, token, state=state, **fields):
             return False
+        if state == Proposal.State.READY and proposal.inputs["funding"] != "none":
+            result = fields["result"]
+            funds = Fund.objects.in_bulk(sorted(result["amounts"]), field_name="code")
+            if full := promise_capacity(proposal=proposal, result=result, funds=funds):
+                raise CapacityTaken(full)
         _enter(proposal, state)
     return True
 
@@ -140,6 +166,7 @@ def _enter(proposal: Proposal, state: str) -> None:
     for pk in list(ready.values_list("pk", flat=True))[1:]:
         if Proposal.objects.filter(pk=pk, state=Proposal.State.READY).update(state=Proposal.State.SUPERSEDED):
             ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, why="a newer proposal is ready")
+            give_back_capacity([pk])
 
 
 def _work_out(proposal: Proposal) -> dict[str, Any]:
@@ -155,6 +182,8 @@ def _work_out(proposal: Proposal) -> dict[str, Any]:
         horizon_years=inputs["horizon_years"],
         stated_loss=inputs["stated_loss"],
         model_set_id=inputs.get("models"),
+        amount_minor=inputs["amount_minor"],
+        reference=capacity_reference(proposal.pk),
     )
     funds = Fund.objects.in_bulk(sorted(solution.weights), field_name="code")
     _check_funds(proposal.level, solution, funds)
@@ -240,5 +269,6 @@ def supersede_proposals_above(*, investor: Investor, actor: Any, why: str) -> li
         unfinished.update(status=Job.Status.FAILED, claim=None, lease_until=None, error={"code": "level_lowered"})
         if Proposal.objects.filter(pk=pk, state__in=(Proposal.State.READY, Proposal.State.WORKING)).update(state=Proposal.State.SUPERSEDED):
             ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, actor=actor, why=why[:300])
+            give_back_capacity([pk])
             goals.add(goal_id)
     return list(Goal.objects.filter(pk__in=goals).select_related("account__investor").order_by("pk"))

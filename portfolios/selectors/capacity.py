@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import CapacityReservation, Fund, Holding
+from portfolios.money import MICRO_PER_UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,18 @@ def capacities(fund_ids: Iterable[int], *, but_for: Iterable[str] = (), at: date
         slow, stop = (rules.slow_liquid, rules.stop_liquid) if is_liquid else (rules.slow, rules.stop)
         found[pk] = FundCapacity(pk, code, held.get(pk, 0) + promised.get(pk, 0), published, slow, stop)
     return found
+
+
+def room_shares(codes: Iterable[str], amount_minor: int, *, but_for: Iterable[str] = ()) -> dict[str, float]:
+    """What share of an amount each fund named can still take on a day, for those that cannot take all of it."""
+    limited = Q(units_centi__isnull=False) | Q(daily_limit_minor__isnull=False)
+    funds = Fund.objects.filter(limited, code__in=list(codes), last_nav_micro__isnull=False)
+    known = {pk: (nav, limit) for pk, nav, limit in funds.values_list("pk", "last_nav_micro", "daily_limit_minor")}
+    shares = {}
+    for pk, one in capacities(known, but_for=but_for).items():
+        nav_micro, limit_minor = known[pk]
+        rooms = [amount_minor, limit_minor, None if one.room_centi is None else one.room_centi * nav_micro // MICRO_PER_UNIT]
+        room_minor = min(room for room in rooms if room is not None)
+        if room_minor < amount_minor:
+            shares[one.code] = room_minor / amount_minor
+    return shares

@@ -12,6 +12,7 @@ from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.risk import MIN_RECORD_WEEKS, Record
 from portfolios.kernels.types import FloatArray, IntArray, Moments
 from portfolios.models import Fund, ModelPortfolio, ModelSet, PoolFund
+from portfolios.selectors.capacity import capacities
 from portfolios.selectors.risk import frozen_moments
 
 
@@ -97,7 +98,7 @@ def frozen_market(model_set: ModelSet) -> AdviceMarket:
 
 
 def market_of_models(model_set: ModelSet) -> AdviceMarket:
-    """The market of a set with what is true of its funds today; two queries.
+    """The market of a set with what is true of its funds today; five queries.
 
     Nothing new may be bought of a fund that has closed, ended, left the current pool, stopped publishing, come to its
     capacity or changed its class since; a higher risk grade counts from the moment it is known. What became better since
@@ -139,7 +140,8 @@ def _is_stale(last: date | None, newest: date, n_days: int) -> bool:
 
 def without_room(funds: Iterable[Fund], *, at: str) -> set[str]:
     """Codes of funds whose advised units have reached the capacity rule's `slow` (no new model weight) or `stop` (no purchase)."""
-    return set()
+    found = capacities([fund.pk for fund in funds]).values()
+    return {one.code for one in found if (one.is_slow if at == "slow" else one.room_centi == 0)}
 
 
 def frozen_facts(funds: Collection[Fund]) -> list[dict[str, Any]]:

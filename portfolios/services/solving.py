@@ -1,6 +1,7 @@
 """The advice: the optimum of a level on the approved models' market, under its budget and the caps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from portfolios.jurisdictions import jurisdiction
@@ -10,18 +11,29 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.reasons import holdings_reasons
 from portfolios.kernels.types import AdviceSolution, GammaSolution, Moments
 from portfolios.models import ModelPortfolio, ModelSet
+from portfolios.selectors.capacity import room_shares
 from portfolios.selectors.model_sets import FundFacts, current_models, horizon_bin, market_of_models
 from portfolios.services.levels import advised_funds, level_mandate, loss_limit, solve_advised
 
 FRONTIER_POINTS = 25
+ROOM_MARGIN = 1e-4
 
 
-def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None = None, model_set_id: int | None = None) -> AdviceSolution:
+def solve_advice(
+    *,
+    level: int,
+    horizon_years: float,
+    stated_loss: float | None = None,
+    model_set_id: int | None = None,
+    amount_minor: int = 0,
+    reference: str = "",
+) -> AdviceSolution:
     """Solve for one level with an approved model's moments, pool, bounds and risk aversion; writes nothing.
 
-    It is the model itself, unless a lower stated loss raises the risk aversion or a fund may no longer be bought.
-    `model_set_id` names the set that was current when the question was put; else the current one answers. Raises
-    InfeasibleError("no_models") without an approved set, or naming the limit that cannot be kept or what the pool lacks.
+    It is the model itself, unless a lower stated loss raises the risk aversion, a fund may no longer be bought, or it has
+    not the room for its part of `amount_minor` (what `reference` has reserved is its own). `model_set_id` names the set that
+    was current when the question was put; else the current one answers. Raises InfeasibleError("no_models") without an
+    approved set, or naming the limit that cannot be kept or what the pool lacks.
     """
     rules = jurisdiction()
     rule = rules.levels[level]
@@ -29,7 +41,7 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
     model = approved_model(models, level, horizon_years)
     market = market_of_models(models)
     funds = advised_funds(market, level)
-    mandate = level_mandate(funds, model.horizon_years)
+    mandate = within_room(level_mandate(funds, model.horizon_years), amount_minor, reference)
     found = solve_advised(market, mandate, loss_limit(rule, stated_loss), model.gamma or rules.advice.gamma_min)
     weights = {code: float(w) for code, w in zip(found.solution.codes, found.solution.weights, strict=True) if w > 0}
     return AdviceSolution(
@@ -49,6 +61,20 @@ def solve_advice(*, level: int, horizon_years: float, stated_loss: float | None 
         notes=[*market.moments.notes, *(f"short_record:{code}" for code in market.moments.codes if not market.has_record(code))],
         cvar_of_record=found.cvar_of_record,
     )
+
+
+def within_room(mandate: Mandate, amount_minor: int, reference: str = "") -> Mandate:
+    """Bound each fund by its room for this amount: below the least weight worth an order it is left out. Raises InfeasibleError."""
+    limits = jurisdiction().advice
+    room = room_shares(mandate.funds, amount_minor, but_for=[reference]) if amount_minor else {}
+    # What a purchase takes at most is rounded up to a hundredth of a unit; a ten-thousandth less leaves room for it.
+    caps = {code: share - ROOM_MARGIN for code, share in room.items() if share - ROOM_MARGIN < mandate.bound(code)[1]}
+    if not caps:
+        return mandate
+    bounds = {code: (0.0, caps[code] if caps[code] >= limits.min_weight else 0.0) for code in caps}
+    if sum(bounds.get(code, mandate.bound(code))[1] for code in mandate.funds) < 1.0:
+        raise InfeasibleError("no_room", n_funds=len(bounds))
+    return replace(mandate, bounds={**mandate.bounds, **bounds})
 
 
 def _approved(model_set_id: int | None) -> ModelSet:

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portfolios.models import CapacityReservation, Fund, Holding
-from portfolios.selectors.capacity import capacities
+from portfolios.selectors.capacity import capacities, room_shares
 from portfolios.services import (
     CapacityRefused,
     OrderRequest,
@@ -204,3 +204,13 @@ def test_of_purchases_at_once_only_those_that_fit_go_through():
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["fund_full", "fund_full", "placed", "placed"]
+
+
+def test_what_a_fund_can_take_of_an_amount_is_its_room_or_its_daily_limit():
+    wide, narrow = fund_of(1_000_000_000), fund_of(1_000, "900002")
+    limited, unknown = fund_of(None, "900003", daily_limit_minor=2_000), fund_of(None, "900004")
+    codes = [fund.code for fund in (wide, narrow, limited, unknown)]
+    assert room_shares(codes, 10_000) == {"900002": pytest.approx(0.05), "900003": pytest.approx(0.2)}
+    reserve_capacity(promises=[Promise("proposal:1", "account:1", {narrow.pk: 500})], expires_at=LATER)
+    assert room_shares(codes, 10_000)["900002"] == 0.0
+    assert room_shares(codes, 10_000, but_for=["proposal:1"])["900002"] == pytest.approx(0.05)
