@@ -27,6 +27,8 @@ BEAT_SCHEDULE = {
     "review-everyone": nightly(23, 0, "advisor.request_readvice"),
     "screen-the-market": nightly(22, 0, "portfolios.request_due_screen"),
     "propose-models": nightly(22, 30, "portfolios.propose_models"),
+    "sync-market": nightly(21, 45, "portfolios.sync_market"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
+    "release-lapsed-capacity": nightly(0, 15, "portfolios.release_lapsed"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

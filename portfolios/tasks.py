@@ -48,6 +48,13 @@ def request_due_screen_task() -> None:
             services.request_due_screen()
 
 
+@shared_task(name="portfolios.sync_market", queue="bulk", time_limit=300)
+def sync_market_task() -> None:
+    with only_one("sync-market", seconds=280) as is_mine:
+        if is_mine:
+            services.sync_configured_source()
+
+
 # Every kind of job of this app with the task that works on it.
 JOBS: list[tuple[type[Job], Task]] = [
     (Backtest, execute_backtest_task),
@@ -63,3 +70,10 @@ def sweep_task() -> None:
         if is_mine:
             for model, task in JOBS:
                 sweep(model, task)
+
+
+@shared_task(name="portfolios.release_lapsed", queue="bulk", time_limit=600)
+def release_lapsed_task() -> None:
+    with only_one("release-lapsed", seconds=600) as is_mine:
+        if is_mine:
+            services.release_lapsed()
