@@ -15,12 +15,17 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import class_moments
 from portfolios.kernels.returns import annual_volatility, months_of, weekly_returns
 from portfolios.kernels.risk import Record, grade_of_volatility
+from portfolios.kernels.screen import screen_market
 from portfolios.kernels.types import FloatArray, ReturnMatrix
+from portfolios.models import Fund
 from portfolios.money import BPS_PER_UNIT
 from portfolios.selectors.model_sets import AdviceMarket, FundFacts
+from portfolios.selectors.screen_inputs import kernel_rules, load_screen_inputs
 from portfolios.services.levels import MONEY_MARKET, is_allowed, level_mandate, require_some, solve_advised
 
 Weights = dict[str, float]
+Screen = dict[str, list[Any]]
+SCREEN_SEED = 2026
 HORIZON_YEARS = 5.0  # the longest bin: no level is lowered by its horizon, and costs are spread as for its models
 NO_TRADE: Weights | None = None
 
@@ -55,10 +60,17 @@ class World:
     def lag(self) -> int:
         return int(self.inputs["publication_lag"])
 
-    def pool(self, row: int) -> list[str]:
-        """The funds that a decision of this row may use: those with a published price."""
+    @property
+    def is_screened(self) -> bool:
+        return bool(self.inputs["pool"] == "screen")
+
+    def alive(self, row: int) -> list[str]:
+        """The funds that a decision of this row can buy: those with a published price."""
         known = np.isfinite(self.matrix.values[max(row - self.lag, 0)])
         return [code for code, column in self.place.items() if known[column]]
+
+    def day(self, row: int) -> date:
+        return date.fromordinal(int(self.matrix.dates[row]))
 
     def window(self, row: int, codes: Sequence[str]) -> ReturnMatrix:
         """The prices of the years behind a decision, as far as they were published by its row."""
@@ -96,32 +108,50 @@ class World:
 
 @dataclass(frozen=True)
 class Decision:
-    """The weights that each strategy goes for, None where it leaves what it has, and what there is to say of it."""
+    """The weights that each strategy goes for, None where it leaves what it has, and what there is to say of it.
+
+    `screen` is the screen behind them, where the pool is screened anew: {code: [in by the rule, quarters below]}.
+    """
 
     weights: dict[str, Weights | None]
     notes: list[dict[str, Any]]
+    screen: Screen
 
 
-def decide(world: World, row: int) -> Decision:
-    """Decide for every strategy from what was published by the row; the same window gives the same weights."""
-    codes = world.pool(row)
+def decide(world: World, row: int, earlier: Mapping[int, Screen]) -> Decision:
+    """Decide for every strategy from what was published by the row; the same window gives the same weights.
+
+    `earlier` holds the screens of the decisions before, by row: a fund stays in the pool more easily than it enters.
+    """
+    alive = world.alive(row)
+    screen = screen_at(world, row, earlier) if world.is_screened else {}
+    members = {code for code, (is_in, _below) in screen.items() if is_in} if world.is_screened else set(world.inputs["pool"])
+    codes = [code for code in alive if code in members]
     weights: dict[str, Weights | None] = {
-        name: rule(world, codes) for name, rule in _BENCHMARKS.items() if name in strategies(world.inputs)
+        name: rule(world, alive) for name, rule in _BENCHMARKS.items() if name in strategies(world.inputs)
     }
+    weights["equal_weight"] = _equal(codes) if codes else NO_TRADE
+    levels, notes = _levels(world, row, codes)
+    return Decision(weights | levels, notes, screen)
+
+
+def _levels(world: World, row: int, codes: Sequence[str]) -> tuple[dict[str, Weights | None], list[dict[str, Any]]]:
+    """The weights of each level, None with a note where it has no portfolio."""
+    names = {level: f"level_{level}" for level in world.inputs["levels"]}
+    weights: dict[str, Weights | None] = dict.fromkeys(names.values(), NO_TRADE)
     notes: list[dict[str, Any]] = []
     try:
+        if not codes:
+            raise DataError("no_pool_then")
         market = market_at(world, row, codes)
     except DataError as error:
-        return Decision(weights | {f"level_{level}": NO_TRADE for level in world.inputs["levels"]}, [{"code": error.code, "params": {}}])
-    for level in world.inputs["levels"]:
+        return weights, [{"code": error.code, "params": {}}]
+    for level, name in names.items():
         try:
-            weights[f"level_{level}"] = _level_weights(world, market, level)
+            weights[name] = _level_weights(world, market, level)
         except (InfeasibleError, DataError) as error:
-            weights[f"level_{level}"] = NO_TRADE
-            notes.append(
-                {"strategy": f"level_{level}", "code": error.code, "params": {key: str(value) for key, value in error.params.items()}}
-            )
-    return Decision(weights, notes)
+            notes.append({"strategy": name, "code": error.code, "params": {key: str(value) for key, value in error.params.items()}})
+    return weights, notes
 
 
 def strategies(inputs: Mapping[str, Any]) -> list[str]:
@@ -129,6 +159,25 @@ def strategies(inputs: Mapping[str, Any]) -> list[str]:
     named = [f"level_{level}" for level in inputs["levels"]]
     both = bool(inputs["equity"]) and bool(inputs["bond"])
     return [*named, *(["cash"] if inputs["cash"] else []), *(["mix_60_40"] if both else []), "equal_weight"]
+
+
+def screen_at(world: World, row: int, earlier: Mapping[int, Screen]) -> Screen:
+    """Screen the market as it was known on a row's day, with the incumbents of the decision before."""
+    rules, day = jurisdiction(), world.day(row)
+    ids = dict(Fund.objects.filter(code__in=world.matrix.codes).values_list("code", "pk"))
+    before = [at for at in earlier if at < row]
+    last = earlier[max(before)] if before else {}
+    quarter = [at for at in before if _quarter(world.day(at)) < _quarter(day)]
+    counted = earlier[max(quarter)] if quarter else {}
+    previous = {ids[code]: (last.get(code, [False, 0])[0], counted.get(code, [False, 0])[1]) for code in {*last, *counted} if code in ids}
+    inputs = load_screen_inputs(day, rules, previous)
+    found = screen_market(inputs.market, kernel_rules(rules), seed=SCREEN_SEED, months_this_year=inputs.months_this_year)
+    kept = zip(found.codes, found.is_in.tolist(), found.quarters_below.tolist(), strict=True)
+    return {str(code): [bool(is_in), int(below)] for code, is_in, below in kept if is_in or below}
+
+
+def _quarter(day: date) -> int:
+    return day.year * 4 + (day.month - 1) // 3
 
 
 def market_at(world: World, row: int, codes: Sequence[str]) -> AdviceMarket:
@@ -213,8 +262,4 @@ def _mix(world: World, codes: Sequence[str]) -> Weights | None:
     return {**_equal(equity, 0.6), **_equal(bond, 0.4)} if equity and bond else NO_TRADE
 
 
-def _equal_weight(world: World, codes: Sequence[str]) -> Weights | None:
-    return _equal(codes) if codes else NO_TRADE
-
-
-_BENCHMARKS: dict[str, Callable[[World, Sequence[str]], Weights | None]] = {"cash": _cash, "mix_60_40": _mix, "equal_weight": _equal_weight}
+_BENCHMARKS: dict[str, Callable[[World, Sequence[str]], Weights | None]] = {"cash": _cash, "mix_60_40": _mix}

@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Max
 
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, KernelError
 from portfolios.kernels.types import ReturnMatrix
-from portfolios.models import Backtest, BacktestStep, Fund, NavYear
+from portfolios.models import Backtest, BacktestStep, Fund, FundFact, FundSize, GradeChange, NavYear
 from portfolios.selectors.history import return_matrix
 from portfolios.services.backtest_result import result_of
 from portfolios.services.backtest_world import World, decide
@@ -26,6 +27,7 @@ COSTS = ("rules", "caps", "none")
 INDEX_FUNDS = ("marked", "all", "none")
 LEAST_DAYS = 365
 MOST_FUNDS = 200
+MOST_SCREENED = 1_000  # funds of a market that is screened anew at each decision
 _ROWS_A_READ = 500
 
 
@@ -34,12 +36,13 @@ class BacktestInputs:
     """What to test: a list of funds, from when to when, how often it is decided, at which costs, and against what.
 
     `index_funds` says which funds the single-fund cap excepts. `cash`, `equity` and `bond` name the funds of the benchmarks;
-    left empty they are those of the money-market, share and bond classes among the funds.
+    left empty they are those of the money-market, share and bond classes among the funds, of shares the index funds if there
+    are any. Without `funds` the pool is screened anew at each decision, from all funds of the market.
     """
 
     start: date
     end: date
-    funds: tuple[str, ...]
+    funds: tuple[str, ...] = ()
     levels: tuple[int, ...] = (1, 2, 3, 4, 5)
     every_months: int = 3
     bands: bool = True
@@ -61,8 +64,6 @@ class BacktestInputs:
         for value, known in chosen:
             if value not in known:
                 raise DataError("unknown_choice", value=value, known=", ".join(map(str, known)))
-        if not self.funds:
-            raise DataError("no_fund")
         if len(self.funds) > MOST_FUNDS:
             raise DataError("too_many_funds", n_funds=len(self.funds), most=MOST_FUNDS)
 
@@ -91,38 +92,60 @@ def request_backtest(*, name: str, inputs: BacktestInputs, actor: Any = None) ->
 
 def _freeze(inputs: BacktestInputs) -> dict[str, Any]:
     rules = jurisdiction()
-    named = sorted({*inputs.funds, *inputs.cash, *inputs.equity, *inputs.bond})
-    funds = {fund.code: fund for fund in Fund.objects.filter(code__in=named)}
-    for code in named:
-        if code not in funds:
-            raise DataError("unknown_fund_code", fund=code)
-        if funds[code].category not in rules.categories:
-            raise DataError("unknown_category", fund=code, category=funds[code].category)
-    rows = [_facts(funds[code]) for code in named]
-    by_class = {name: [row["code"] for row in rows if row["asset_class"] in classes] for name, classes in _SIDES.items()}
-    first = min((fund.inception_date for fund in funds.values() if fund.inception_date), default=None)
+    funds = _funds_of(inputs)
+    rows = [_facts(fund) for fund in funds]
+    first = min((fund.inception_date for fund in funds if fund.inception_date), default=None)
     if first is None or first > inputs.start:
         raise DataError("no_price_by", date=inputs.start.isoformat())
     return {
         "start": inputs.start.isoformat(),
         "end": inputs.end.isoformat(),
+        "pool": sorted(inputs.funds) or "screen",
         "funds": rows,
         "levels": sorted(set(inputs.levels)),
         "every_months": inputs.every_months,
         "bands": inputs.bands,
         "costs": inputs.costs,
         "index_funds": inputs.index_funds,
-        "cash": sorted(inputs.cash) or by_class["cash"],
-        "equity": sorted(inputs.equity) or by_class["equity"],
-        "bond": sorted(inputs.bond) or by_class["bond"],
+        "cash": sorted(inputs.cash) or _side(rows, {"money_market"}),
+        "equity": sorted(inputs.equity) or _side(rows, {"equity", "overseas_equity"}),
+        "bond": sorted(inputs.bond) or _side(rows, {"bond"}),
         "publication_lag": rules.screen.publication_lag.nav_days,
         "history_years": rules.advice.history_years,
         "rules": rules.version,
-        "data_sha256": data_digest([fund.pk for fund in funds.values()], inputs.end),
+        "data_sha256": data_digest([fund.pk for fund in funds], inputs.end),
+        "facts": [] if inputs.funds else _facts_digest(),
     }
 
 
-_SIDES = {"cash": {"money_market"}, "equity": {"equity", "overseas_equity"}, "bond": {"bond"}}
+def _funds_of(inputs: BacktestInputs) -> list[Fund]:
+    """The funds whose prices are needed: those named, or the whole market; by code."""
+    rules = jurisdiction()
+    named = sorted({*inputs.funds, *inputs.cash, *inputs.equity, *inputs.bond})
+    if not inputs.funds:
+        market = {fund.code: fund for fund in Fund.objects.filter(category__in=rules.categories).order_by("code")[: MOST_SCREENED + 1]}
+        if len(market) > MOST_SCREENED:
+            raise DataError("too_many_funds", n_funds=len(market), most=MOST_SCREENED)
+    else:
+        market = {fund.code: fund for fund in Fund.objects.filter(code__in=named).order_by("code")}
+    for code in named:
+        if code not in market:
+            raise DataError("unknown_fund_code", fund=code)
+        if market[code].category not in rules.categories:
+            raise DataError("unknown_category", fund=code, category=market[code].category)
+    return list(market.values())
+
+
+def _side(rows: list[dict[str, Any]], classes: set[str]) -> list[str]:
+    """The funds of some classes, only those that track an index if there are any."""
+    found = [row for row in rows if row["asset_class"] in classes]
+    return [row["code"] for row in found if row["is_index"]] or [row["code"] for row in found]
+
+
+def _facts_digest() -> list[int]:
+    """How many dated facts there are and the last of each kind: what a screen of the past reads beside prices."""
+    kinds = (FundSize, FundFact, GradeChange)
+    return [number or 0 for kind in kinds for number in kind.objects.aggregate(n=Count("pk"), last=Max("pk")).values()]
 
 
 def _facts(fund: Fund) -> dict[str, Any]:
@@ -171,7 +194,7 @@ def load_world(inputs: dict[str, Any]) -> tuple[World, ReturnMatrix]:
     codes = [row["code"] for row in inputs["funds"]]
     end, start = date.fromisoformat(inputs["end"]), date.fromisoformat(inputs["start"])
     ids = Fund.objects.filter(code__in=codes).values_list("pk", flat=True)
-    if data_digest(ids, end) != inputs["data_sha256"]:
+    if data_digest(ids, end) != inputs["data_sha256"] or (inputs["pool"] == "screen" and _facts_digest() != inputs["facts"]):
         raise DataError("data_changed")
     whole = return_matrix(codes)
     whole = _between(whole, date.min, end)
@@ -187,16 +210,17 @@ def _between(matrix: ReturnMatrix, first: date, last: date) -> ReturnMatrix:
 def _decide_all(backtest: Backtest, world: World, token: uuid.UUID) -> bool:
     """Decide the days that have no step yet, each written with the claim; False where the claim is lost."""
     rows = world.decision_rows
-    done = _steps(backtest, world)
+    done = {row: step.screen for row, step in _steps(backtest, world).items()}
     for n_done, row in enumerate(rows):
         if row in done:
             continue
-        decision = decide(world, row)
+        decision = decide(world, row, done)
         with transaction.atomic():
             if not write_if_claimed(Backtest, backtest.pk, token, lease_seconds=LEASE_SECONDS, n_done=n_done + 1, n_total=len(rows)):
                 return False
-            day = date.fromordinal(int(world.matrix.dates[row]))
-            BacktestStep.objects.create(backtest=backtest, day=day, weights=decision.weights, notes=decision.notes)
+            made = {"weights": decision.weights, "notes": decision.notes, "screen": decision.screen}
+            BacktestStep.objects.create(backtest=backtest, day=world.day(row), **made)
+        done[row] = decision.screen
     return True
 
 

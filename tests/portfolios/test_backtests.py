@@ -100,11 +100,11 @@ def test_a_backtest_that_was_killed_goes_on_where_it_stopped_and_ends_the_same(m
     backtest = request_backtest(name="walk", inputs=asked())
     decided, real = [], backtests.decide
 
-    def dying(world, row):
+    def dying(world, row, earlier):
         if len(decided) == 2:
             raise KeyboardInterrupt
         decided.append(row)
-        return real(world, row)
+        return real(world, row, earlier)
 
     monkeypatch.setattr(backtests, "decide", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +114,7 @@ def test_a_backtest_that_was_killed_goes_on_where_it_stopped_and_ends_the_same(m
     assert not execute_backtest(backtest.pk)  # its lease still runs
     Backtest.objects.filter(pk=backtest.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     again = []
-    monkeypatch.setattr(backtests, "decide", lambda world, row: again.append(row) or real(world, row))
+    monkeypatch.setattr(backtests, "decide", lambda world, row, earlier: again.append(row) or real(world, row, earlier))
     assert execute_backtest(backtest.pk)
     backtest.refresh_from_db()
     assert len(again) == 1 and again[0] not in decided
@@ -125,8 +125,8 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(market, monkeypatch):
     backtest = request_backtest(name="walk", inputs=asked())
     real = backtests.decide
 
-    def robbed(world, row):
-        found = real(world, row)
+    def robbed(world, row, earlier):
+        found = real(world, row, earlier)
         if BacktestStep.objects.filter(backtest=backtest).count() == 1:
             Backtest.objects.filter(pk=backtest.pk).update(claim="00000000-0000-0000-0000-000000000001")
         return found
@@ -228,7 +228,6 @@ def test_without_a_money_market_fund_cash_earns_the_rate_of_the_settings(market)
         ({"every_months": 2}, "unknown_choice"),
         ({"costs": "some"}, "unknown_choice"),
         ({"index_funds": "few"}, "unknown_choice"),
-        ({"funds": ()}, "no_fund"),
         ({"funds": ("CASH1", "NOBODY")}, "unknown_fund_code"),
         ({"start": date(2010, 1, 4)}, "no_price_by"),
     ],
