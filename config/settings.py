@@ -233,6 +233,11 @@ if DELIVERY_LEASE_SECONDS < 3 * EMAIL_TIMEOUT:
 # How long a worker may hold a block of the nightly review without a sign of life, and how many work on it at once.
 READVICE_LEASE_SECONDS = env.whole("READVICE_LEASE_SECONDS", 120)
 READVICE_WORKERS = env.whole("READVICE_WORKERS", 1)
+# The source that is read every night, "" for none, and the file of the source csv.
+MARKET_SOURCE = env.choice("MARKET_SOURCE", "", {"", "csv", "akshare", "yfinance"})
+MARKET_FILE = env.text("MARKET_FILE")
+if MARKET_SOURCE == "csv" and not MARKET_FILE:
+    env.refuse("MARKET_FILE", "the source csv needs the path of the price file that is read every night.")
 # Sales e-mail waits overnight, except in a demo, where nobody sleeps.
 QUIET_HOURS_APPLY = env.flag("QUIET_HOURS", default=not IS_DEMO)
 SMS_FILE_PATH = VAR_DIR / "sms"

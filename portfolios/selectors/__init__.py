@@ -16,7 +16,7 @@ from portfolios.selectors.model_sets import current_models
 from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
-from portfolios.selectors.sentences import error_sentence, note_sentence, row_reason, row_sentence
+from portfolios.selectors.sentences import error_sentence, import_problem, note_sentence, row_reason, row_sentence
 
 __all__ = [
     "FundQuery",
@@ -33,6 +33,7 @@ __all__ = [
     "error_sentence",
     "find_funds",
     "growth_of",
+    "import_problem",
     "load_history",
     "month_end_matrix",
     "nav_on",

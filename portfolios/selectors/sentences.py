@@ -1,6 +1,7 @@
 """What went wrong with a file or a solve, as one sentence in the reader's language."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,7 @@ _SENTENCES = {
     "date_order_mixed": _("In %(file)s some dates have the day first, others the month: write them as 2020-01-31."),
     "date_order_unclear": _("Whether %(example)s in %(file)s has the month or the day first does not show: write dates as 2020-01-31."),
     "unknown_source": _("There is no source “%(source)s”."),
+    "no_price_file": _("The source “csv” needs a price file."),
     "no_codes": _("The source “%(source)s” must be told which funds: none of them is known yet."),
     "source_not_installed": _("The library %(library)s is not installed: pip install -r requirements-sources.txt."),
     "source_timeout": _("The source did not answer within %(seconds)s seconds."),
@@ -34,6 +36,7 @@ _SENTENCES = {
     "source_incomplete": _("The source did not give %(n_failed)s of %(n_funds)s funds; the others are stored. Asking again mends it."),
     "too_few_simulated_funds": _("A simulated market of %(n_funds)s funds is too small."),
     "simulated_market_differs": _("There is a simulated market of another seed already, or the demo's, which grows by itself every night."),
+    "too_many_attempts": _("It was tried %(attempts)s times and interrupted each time."),
     "fund_cell_unclear": _("Fund %(fund)s: “%(value)s” is not understood in the column “%(column)s”."),
     "unknown_category": _("Fund %(fund)s: there is no category “%(category)s”."),
     "unknown_grade": _("Fund %(fund)s: “%(grade)s” is not a risk grade; write R1 to R5."),
@@ -171,6 +174,13 @@ _REASONS = {
     "currency_differs": _("the prices are in another currency than the one the fund is kept in"),
     "jump_quarantined": _("the rows hold a jump that nothing explains, and wait for a decision"),
     "jump_rejected": _("the rows hold a jump that was rejected before"),
+    "source_timeout": _("the source did not answer in time"),
+    "source_unreachable": _("the source cannot be reached"),
+    "source_refused": _("the source refuses more requests for now"),
+    "source_not_data": _("the source answered with something that is no data, perhaps an error page"),
+    "source_empty": _("the source has no prices of the fund"),
+    "source_column_missing": _("the source's answer lacks a column"),
+    "source_given_up": _("the source was not asked any more after it had failed several times in a row"),
     "fund_without_prices": _("the fund is not known: its prices come first"),
 }
 
@@ -227,6 +237,18 @@ def row_sentence(code: str, *, line: int, fund: str) -> str:
 def row_reason(code: str) -> str:
     """What is wrong with a row, as the end of a sentence."""
     return str(_REASONS.get(code, code))
+
+
+def import_problem(error: Mapping[str, Any] | None) -> str:
+    """Why an import failed, as sentences; "" where it did not."""
+    if not error:
+        return ""
+    params = dict(error.get("params") or {})
+    first = params.pop("first", None)
+    sentences = [error_sentence(str(error["code"]), params or error)]
+    if first:
+        sentences.append(error_sentence(str(first["code"]), first["params"]))
+    return " ".join(sentences)
 
 
 def note_sentence(fund: str, note: str) -> str:

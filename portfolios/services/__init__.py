@@ -34,6 +34,7 @@ from portfolios.services.pricefile import FileSolution, solve_price_file
 from portfolios.services.quarantine import QuarantineRefused, accept_quarantined, reject_quarantined
 from portfolios.services.screening import execute_screen, request_due_screen, request_screen
 from portfolios.services.solving import solve_advice
+from portfolios.services.sync import SyncRequest, request_sync, sync_configured_source
 
 __all__ = [
     "BacktestInputs",
@@ -51,6 +52,7 @@ __all__ = [
     "OrderRequest",
     "Promise",
     "QuarantineRefused",
+    "SyncRequest",
     "accept_quarantined",
     "approve_models",
     "cancel_order",
@@ -75,6 +77,7 @@ __all__ = [
     "request_import",
     "request_models",
     "request_screen",
+    "request_sync",
     "reserve_capacity",
     "return_models",
     "solve",
@@ -85,4 +88,5 @@ __all__ = [
     "solve_price_file",
     "store_counted",
     "store_histories",
+    "sync_configured_source",
 ]

@@ -113,6 +113,8 @@ def request_import(
         codes = tuple(Fund.objects.filter(source=source).order_by("code").values_list("code", flat=True))
         if not codes:
             raise DataError("no_codes", source=source)
+    if source == CSV and not files:
+        raise DataError("no_price_file")
     asked = _asked(source, files or {}, file_name=file_name)
     asked["request"] |= {"codes": list(codes), "since": since.isoformat() if since else None, "options": dict(options or {})}
     _refuse_another_simulation(source, asked["request"]["options"])
@@ -208,8 +210,9 @@ def _work_off(run: ImportRun, source: Source, pieces: Iterator[Piece], today: da
     join_share_classes(Fund.objects.all())
     n_failed = run.state.get("n_failed", 0)
     if n_failed:
-        params = {"n_failed": n_failed, "n_funds": run.n_total, "first": run.state["failure"]}
-        return fail_job(ImportRun, run.pk, token, {"code": "source_incomplete", "params": params})
+        first = run.state["failure"]
+        params = {"n_failed": n_failed, "n_funds": run.n_total, "first": first}
+        return fail_job(ImportRun, run.pk, token, first if n_failed == run.n_total else {"code": "source_incomplete", "params": params})
     return finish_job(ImportRun, run.pk, token)
 
 

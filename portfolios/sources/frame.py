@@ -112,7 +112,11 @@ def filled(**columns: Any) -> pd.DataFrame:
     """A frame with these columns; what is left out is what a source does not say."""
     frame = pd.DataFrame(columns)
     unsaid: dict[str, Any] = dict.fromkeys(NUMBERS, np.nan) | {"subscription": "", "currency": "", "line": 0, "problem": ""}
-    return frame.assign(**{name: value for name, value in unsaid.items() if name not in columns})[COLUMNS]
+    frame = frame.assign(**{name: value for name, value in unsaid.items() if name not in columns})[COLUMNS]
+    if len(frame):
+        return frame
+    texts, whole = dict.fromkeys(["fund", "subscription", "currency", "problem"], str), dict.fromkeys(["date", "line"], np.int64)
+    return frame.astype({**dict.fromkeys(NUMBERS, float), **texts, **whole})  # an empty column has no type of its own
 
 
 def histories(good: pd.DataFrame) -> Iterator[tuple[FundHistory, list[str]]]:

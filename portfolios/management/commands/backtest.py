@@ -28,7 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="backtest")
         parser.add_argument("--start", type=date.fromisoformat, required=True, help="first decision, YYYY-MM-DD")
         parser.add_argument("--end", type=date.fromisoformat, required=True, help="last day")
-        parser.add_argument("--funds", default="all", help="codes with commas between them; all: every stored fund")
+        parser.add_argument(
+            "--funds",
+            default="all",
+            help="codes with commas between them; all: every stored fund; screened: the pool screened anew each time",
+        )
         parser.add_argument("--levels", default="1,2,3,4,5")
         parser.add_argument("--every", type=int, choices=EVERY_MONTHS, default=3, help="months between two decisions")
         parser.add_argument("--no-bands", action="store_true", help="trade to the target at each decision, however near")
@@ -68,11 +72,11 @@ class Command(BaseCommand):
 
 def _inputs(options: dict[str, Any]) -> BacktestInputs:
     named = {side: _codes(options[side]) for side in ("cash", "equity", "bond")}
-    is_all = options["funds"] == "all"
+    every = tuple(Fund.objects.order_by("code").values_list("code", flat=True)) if options["funds"] == "all" else ()
     return BacktestInputs(
         start=options["start"],
         end=options["end"],
-        funds=tuple(Fund.objects.order_by("code").values_list("code", flat=True)) if is_all else _codes(options["funds"]),
+        funds=() if options["funds"] == "screened" else every or _codes(options["funds"]),
         levels=tuple(int(level) for level in options["levels"].split(",")),
         every_months=options["every"],
         bands=not options["no_bands"],

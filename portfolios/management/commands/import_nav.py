@@ -10,10 +10,9 @@ from django.utils.translation import gettext as _
 
 from portfolios.kernels.errors import KernelError
 from portfolios.management.language import shell_language
-from portfolios.selectors import error_sentence, note_sentence, row_sentence
+from portfolios.management.reporting import say_counts, say_left_out
+from portfolios.selectors import error_sentence, note_sentence
 from portfolios.services import ImportReport, ImportRequest, import_nav
-
-_SHOWN = 50
 
 
 class Command(BaseCommand):
@@ -51,33 +50,7 @@ class Command(BaseCommand):
     def _say(self, report: ImportReport) -> None:
         for fund, note in report.notes:
             self.stdout.write(note_sentence(fund, note))
-        for line, fund, code in report.issues[:_SHOWN]:
-            self.stderr.write(row_sentence(code, line=line, fund=fund))
-        if report.n_issues > _SHOWN:
-            self.stderr.write(_("… and %(n)s more rows; all are kept with import %(run)s.") % self._rest(report))
-        for fund, n_rows in sorted(report.refused.items()):
-            self.stderr.write(_("Fund %(fund)s was not imported; %(n)s good rows of it were left out too.") % {"fund": fund, "n": n_rows})
-        for fund, n_rows in sorted(report.quarantined.items()):
-            text = _("Fund %(fund)s has a jump that nothing explains: its %(n)s rows wait for a decision on the quarantine page.")
-            self.stderr.write(text % {"fund": fund, "n": n_rows})
-        counts = report.counted
-        self.stdout.write(
-            _(
-                "Rows read: %(rows)s = new %(new)s + changed %(changed)s + unchanged %(unchanged)s"
-                " + reported %(reported)s; funds: %(funds)s."
-            )
-            % {
-                "rows": report.n_rows,
-                "new": counts.n_new,
-                "changed": counts.n_changed,
-                "unchanged": counts.n_unchanged,
-                "reported": report.n_reported,
-                "funds": report.n_funds,
-            }
-        )
+        say_left_out(self, report)
+        say_counts(self, report)
         if report.refused or report.quarantined:
             raise CommandError(_("Some funds were not imported."), returncode=1 if report.n_funds else 2)
-
-    @staticmethod
-    def _rest(report: ImportReport) -> dict[str, int]:
-        return {"n": report.n_issues - _SHOWN, "run": report.run_id}
