@@ -1,7 +1,7 @@
 """Chinese open-end funds as the library akshare reads them from Eastmoney. Live calls are the user's; only shapes are assumed here.
 
-Shapes: `fund_name_em`, `fund_purchase_em`, `fund_open_fund_info_em` with four indicators, `fund_money_fund_info_em`, as of
-akshare 1.15 to 1.17. Where the site answers with an error page, akshare gives an empty table or raises: either is a failure.
+Shapes: `fund_name_em`, `fund_purchase_em`, `fund_open_fund_info_em` with four indicators, `fund_money_fund_info_em`, read in
+the source of akshare 1.19. Where the site answers with an error page, akshare gives an empty table or raises: either is a failure.
 """
 
 import re
@@ -23,6 +23,8 @@ _MONEY = re.compile("货币")
 _CLOSED = re.compile("暂停申购|封闭期|认购期")
 _NO_LIMIT = 1e10  # how the table writes "no limit", in yuan
 _PER_10K = 1e4
+# The history of a money-market fund comes twenty days a request: some 180 requests for ten years.
+_PATIENCE = Patience(seconds=240)
 
 
 class AkshareSource:
@@ -32,7 +34,7 @@ class AkshareSource:
 
     def __init__(self, api: Any = None, patience: Patience | None = None) -> None:
         self._api = api if api is not None else library("akshare")
-        self._patience = patience or Patience()
+        self._patience = patience or _PATIENCE
         self._names: pd.DataFrame | None = None
         self._purchases: pd.DataFrame | None = None
 

@@ -1,6 +1,6 @@
 """Listed funds as the library yfinance reads them from Yahoo. Live calls are the user's; only shapes are assumed here.
 
-Shape: `Ticker(code).history(auto_adjust=False, actions=True)` and its `history_metadata`. "Close" comes adjusted for every split
+Shape: `Ticker(code).history(auto_adjust=False, actions=True)` and its `history_metadata`, as of yfinance 1.7. "Close" comes adjusted for every split
 up to today, so that it changes backwards at each split; it is unadjusted here, and the split stands on its day. "Adj Close" is
 the total return: only its steps count.
 """
@@ -24,6 +24,9 @@ class YfinanceSource:
 
     def __init__(self, api: Any = None, patience: Patience | None = None) -> None:
         self._api = api if api is not None else library("yfinance")
+        debug = getattr(getattr(self._api, "config", None), "debug", None)
+        if debug is not None:
+            debug.hide_exceptions = False  # by default a source that is down looks like a fund without prices
         self._patience = patience or Patience()
         self._metadata: dict[str, dict[str, Any]] = {}
 
