@@ -2,12 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from portfolios.views import backtests
+from portfolios.views import backtests, models
 
 urlpatterns: list[URLPattern] = [
     # Imports and quarantine
     # Screens, the pool, decisions
     # Model portfolios
+    path("models/", models.model_list, name="market_model_list"),
+    path("models/new/", models.model_new, name="market_model_new"),
+    path("models/<int:pk>/", models.model_set, name="market_model_set"),
+    path("models/<int:pk>/progress/", models.model_progress, name="market_model_progress"),
+    path("models/<int:pk>/compare/", models.model_compare, name="market_model_compare"),
+    path("models/<int:pk>/decide/", models.model_decide, name="market_model_decide"),
     # Backtests
     path("backtests/", backtests.backtest_list, name="market_backtest_list"),
     path("backtests/new/", backtests.backtest_new, name="market_backtest_new"),

@@ -21,6 +21,7 @@ from marketing.services import ensure_builtin_segments
 from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolFund
 from tests.advisor.test_onboarding import ANSWERS
 from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
+from tests.portfolios.pages.models_world import make_set
 
 WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
 TABLE = Path(__file__).with_name("access.txt")
@@ -81,6 +82,7 @@ def annas(people):
     )
     delivery = Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
     backtest = Backtest.objects.create(name="walk", inputs=BACKTEST_INPUTS, inputs_sha256="0", status="done", result=BACKTEST_RESULT)
+    models = [make_set(waits=waits) for waits in (False, True)]
     return {
         "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
         "campaign": campaign.pk,
@@ -88,6 +90,7 @@ def annas(people):
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
+        **dict.fromkeys([f"market_model_{name}" for name in ("set", "progress", "compare", "decide")], models[1].pk),
         **dict.fromkeys(("market_backtest", "market_backtest_csv", "market_backtest_progress"), backtest.pk),
         "admin:advisor_branch_change": investor.household.branch_id,
         "admin:advisor_cover_change": Cover.objects.get().pk,
