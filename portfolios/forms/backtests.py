@@ -26,8 +26,10 @@ class BacktestForm(forms.Form):
     funds = forms.CharField(
         label=_("Funds"),
         help_text=_(
-            "Codes with commas or spaces between them. The list does not change over the test: whoever writes it today knows what became of each fund."
+            "Codes with commas or spaces between them: a list that does not change over the test, written by somebody who knows what "
+            "became of each fund. Left empty, the pool is screened anew at each decision from the whole market."
         ),
+        required=False,
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 4}),
     )

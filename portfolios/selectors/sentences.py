@@ -148,6 +148,7 @@ _SENTENCES = {
     "too_many_funds": _("%(n_funds)s funds are too many; a backtest takes at most %(most)s."),
     "unknown_fund_code": _("There is no fund %(fund)s."),
     "no_price_by": _("None of the funds has a price by %(date)s: begin later."),
+    "no_pool_then": _("No fund was in the pool on that day."),
     "data_changed": _("The prices have been restated since the backtest was asked for: ask again."),
     "path_too_short": _("There are prices for %(n_days)s days only, too few for figures."),
 }

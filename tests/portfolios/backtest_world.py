@@ -88,7 +88,7 @@ def _strategy(name: str, rate: float) -> dict:
 
 BACKTEST_INPUTS = {
     "funds": [{"code": "CASH1"}], "costs": "rules", "index_funds": "marked", "bands": True, "publication_lag": 1, "history_years": 5,
-    "levels": [4], "start": "2021-01-04", "end": "2022-07-11",
+    "pool": ["CASH1"], "levels": [4], "start": "2021-01-04", "end": "2022-07-11",
 }  # fmt: skip
 BACKTEST_RESULT = {
     "dates": [(FIRST_DECISION + timedelta(weeks=week)).isoformat() for week in range(80)],
