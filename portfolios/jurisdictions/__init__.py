@@ -114,6 +114,7 @@ class ScreenRules(Row):
     leave: float
     quarters_to_leave: int
     max_a_company: int
+    max_share: float
     interval: float
     n_bootstrap: int
     block_months: int

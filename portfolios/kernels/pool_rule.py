@@ -11,7 +11,7 @@ from portfolios.kernels.types import FloatArray, IntArray
 
 # Verdicts of the rule. What people decide comes after it: see `hand_verdict`.
 ENTERS, STAYS, STAYS_BELOW = "enters", "stays", "stays_below"
-GATED, RANKED_OUT, LEAVES, COMPANY_FULL = "gated", "ranked_out", "leaves", "company_full"
+GATED, RANKED_OUT, LEAVES, COMPANY_FULL, POOL_FULL = "gated", "ranked_out", "leaves", "company_full", "pool_full"
 MANUAL_IN, MANUAL_OUT, INCLUDE_REFUSED = "manual_in", "manual_out", "include_refused"
 
 
@@ -20,7 +20,9 @@ def decide(facts: FundFacts, passes: BoolArray, percentile: FloatArray, rules: S
 
     A fund enters at P >= enter; one that was in stays while it is at P >= leave, and below that until `quarters_to_leave`
     quarters running have found it there. `facts.quarters_below` is the count of the quarter before. At most
-    `max_a_company` funds of a company and category are in: the best P first, then by code.
+    `max_a_company` funds of a company and category are in: the best P first, then by code. Where more than `max_share` of a
+    category's funds that pass the gates would be in, the lowest of those below the entering line leave: staying on a lower
+    line than one enters by lets a pool grow from quarter to quarter.
     """
     ranks = passes & np.isfinite(percentile)
     below = ranks & (percentile < rules.leave)
@@ -33,6 +35,7 @@ def decide(facts: FundFacts, passes: BoolArray, percentile: FloatArray, rules: S
     verdict[ranks & facts.was_in & below & ~stays_below] = LEAVES
     verdict[ranks & (percentile >= rules.enter) & ~facts.was_in] = ENTERS
     _cap_companies(facts, percentile, rules.max_a_company, verdict)
+    _cap_categories(facts, passes, percentile, rules, verdict)
     return verdict, quarters
 
 
@@ -44,6 +47,14 @@ def _cap_companies(facts: FundFacts, percentile: FloatArray, most: int, verdict:
     _, group = np.unique(both, axis=0, return_inverse=True)
     place = places_within(group.reshape(-1).astype(np.int64), -percentile[chosen])
     verdict[chosen[place >= most]] = COMPANY_FULL
+
+
+def _cap_categories(facts: FundFacts, passes: BoolArray, percentile: FloatArray, rules: ScreenRules, verdict: NDArrayStr) -> None:
+    _, category = np.unique(facts.category, return_inverse=True)
+    most = np.floor(rules.max_share * np.bincount(category, weights=passes) + 1e-9)
+    chosen = np.flatnonzero(is_in(verdict))
+    place = places_within(category[chosen].astype(np.int64), -percentile[chosen])
+    verdict[chosen[(place >= most[category[chosen]]) & (percentile[chosen] < rules.enter)]] = POOL_FULL
 
 
 def is_in(verdict: NDArrayStr) -> BoolArray:

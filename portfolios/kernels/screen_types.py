@@ -42,6 +42,7 @@ class ScreenRules:
     leave: float
     quarters_to_leave: int
     max_a_company: int
+    max_share: float
     interval: float
     n_bootstrap: int
     block_months: int

@@ -67,7 +67,7 @@ def kernel_rules(table: Jurisdiction) -> ScreenRules:
     """The jurisdiction's settings as the kernel takes them: money in whole units of the currency."""
     screen = table.screen
     gates = screen.gates.model_dump(exclude={"min_daily_limit_minor"})
-    same = ("weights", "shrink_months", "enter", "leave", "quarters_to_leave", "max_a_company", "interval", "n_bootstrap")
+    same = ("weights", "shrink_months", "enter", "leave", "quarters_to_leave", "max_a_company", "max_share", "interval", "n_bootstrap")
     return ScreenRules(
         gates=GateRules(**gates, min_daily_limit=screen.gates.min_daily_limit_minor / MINOR_PER_UNIT),
         **{name: getattr(screen, name) for name in same},

@@ -18,6 +18,7 @@ from portfolios.kernels.pool_rule import (
     LEAVES,
     MANUAL_IN,
     MANUAL_OUT,
+    POOL_FULL,
     RANKED_OUT,
     STAYS,
     STAYS_BELOW,
@@ -34,6 +35,7 @@ VERDICTS = {
     RANKED_OUT: _("out: ranks too low"),
     LEAVES: _("out: leaves"),
     COMPANY_FULL: _("out: its company is full"),
+    POOL_FULL: _("out: its category is full"),
     MANUAL_OUT: _("out by hand"),
     INCLUDE_REFUSED: _("out: include refused"),
 }
@@ -49,6 +51,10 @@ _WHY = {
     COMPANY_FULL: _(
         "Out: it ranks above %(share)s of its %(peers)s peers, but %(most)s funds of its company in the category rank higher, "
         "and no more may be in."
+    ),
+    POOL_FULL: _(
+        "Out: it was in and ranks above %(share)s of its %(peers)s peers, but %(most_share)s of the category are in that rank higher, "
+        "and no more may be."
     ),
     MANUAL_IN: _("In by hand until %(until)s. By the rule: %(rule)s."),
     MANUAL_OUT: _("Out by hand until %(until)s. By the rule: %(rule)s."),
@@ -106,6 +112,7 @@ def why(row: ScreenRow, rules: Mapping[str, Any]) -> str:
         "quarters": rules["quarters_to_leave"],
         "below": row.quarters_below,
         "most": rules["max_a_company"],
+        "most_share": _share(rules.get("max_share")),
         "until": "-",
         "rule": "-",
     }

@@ -37,8 +37,10 @@ def market(stored_market, db):
     return {fund.code: fund for fund in Fund.objects.all()}
 
 
-def screened(day: date = DATA_DATE) -> ScreenRun:
+def screened(day: date = DATA_DATE, **rules) -> ScreenRun:
     run = request_screen(data_date=day)
+    run.versions["rules"]["screen"] |= rules
+    run.save(update_fields=["versions"])
     assert execute_screen(run.pk)
     run.refresh_from_db()
     return run
@@ -252,10 +254,10 @@ def earlier_run(day: date, market: dict[str, Fund], **row) -> ScreenRun:
 
 def test_a_fund_leaves_after_two_quarters_below_and_not_after_two_runs(market):
     earlier_run(date(2024, 8, 30), market, verdict="stays", is_in=True, quarters_below=0)
-    first = screened(date(2024, 10, 8))
+    first = screened(date(2024, 10, 8), max_share=1.0)
     below = first.rows.filter(percentile__lt=0.6)
     assert set(below.values_list("verdict", "quarters_below")) <= {("stays_below", 1), ("company_full", 1)}
-    same_quarter = screened()
+    same_quarter = screened(max_share=1.0)
     assert same_quarter.previous == first
     assert set(same_quarter.rows.filter(percentile__lt=0.6).values_list("quarters_below", flat=True)) == {1}
     assert not same_quarter.rows.filter(verdict="leaves").exists()
@@ -263,16 +265,29 @@ def test_a_fund_leaves_after_two_quarters_below_and_not_after_two_runs(market):
 
 def test_a_fund_that_was_below_at_the_end_of_the_quarter_before_leaves(market):
     earlier_run(date(2024, 8, 30), market, verdict="stays_below", is_in=True, quarters_below=1)
-    run = screened()
+    run = screened(max_share=1.0)
     assert set(run.rows.filter(percentile__lt=0.6).values_list("verdict", "quarters_below")) == {("leaves", 2)}
     assert set(run.rows.filter(percentile__gte=0.6).values_list("quarters_below", flat=True)) == {0}
 
 
 def test_a_quarter_without_a_screen_breaks_the_count(market):
     earlier_run(date(2024, 5, 30), market, verdict="stays_below", is_in=True, quarters_below=1)
-    run = screened()
+    run = screened(max_share=1.0)
     assert not run.rows.filter(verdict="leaves").exists()
     assert set(run.rows.filter(percentile__lt=0.6).values_list("quarters_below", flat=True)) == {1}
+
+
+def test_a_category_holds_no_more_than_its_share_and_the_lowest_that_stay_leave_first(market):
+    earlier_run(date(2024, 8, 30), market, verdict="stays", is_in=True)
+    run = screened()
+    assert run.n_in / run.n_gated <= 0.25
+    full = run.rows.filter(verdict="pool_full")
+    assert full.exists() and not full.filter(percentile__gte=0.8).exists()
+    for category in ("bond", "equity"):
+        rows = run.rows.filter(fund__category=category)
+        highest_left = max(rows.filter(verdict="pool_full").values_list("percentile", flat=True))
+        assert min(rows.filter(is_in=True).values_list("percentile", flat=True)) >= highest_left
+    assert "rank higher" in why(full.select_related("fund").first(), screen_rules(run))
 
 
 def test_what_people_put_in_is_not_in_by_the_rule_the_next_time(market):

@@ -34,6 +34,7 @@ RULES = ScreenRules(
     leave=0.60,
     quarters_to_leave=2,
     max_a_company=3,
+    max_share=0.25,
     interval=0.90,
     n_bootstrap=40,
     block_months=6,
