@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from config.jobs import Job
@@ -128,10 +129,7 @@ def test_the_same_inputs_make_one_set_and_the_same_set_again_comes_out_the_same(
     first.portfolios.all().delete()
     ModelSet.objects.filter(pk=first.pk).update(status=Job.Status.QUEUED, state=ModelSet.State.DRAFT)
     assert execute_models(first.pk)
-    assert (
-        list(ModelWeight.objects.filter(portfolio__model_set=first).order_by("pk").values_list("weight", "low", "high", "held_share"))
-        == rows
-    )
+    assert list(written.all()) == rows
 
 
 def test_killed_after_two_levels_it_goes_on_with_the_third_and_no_level_stands_twice(pool, monkeypatch):
@@ -372,6 +370,28 @@ def test_a_fund_at_its_capacity_gets_no_weight_in_a_new_model(pool, monkeypatch)
     made = request_models(n_draws=0)
     market = frozen_market(made)
     assert "equity0" in market.moments.codes and "equity0" not in advised_funds(market, 5)
+
+
+# The command
+
+
+def test_the_command_makes_them_here_and_a_supervisor_approves(pool, people, capsys):
+    call_command("make_models", "--here", "--draws", "0", "--approve", "sue@example.com")
+    said = capsys.readouterr().out
+    assert "C3 3: volatility" in said and "Approved and in use." in said
+    assert current_models().decided_by == people.sue
+
+
+@pytest.mark.parametrize(("who", "says"), [("ada@example.com", "may not approve"), ("nobody@example.com", "may not approve")])
+def test_the_command_lets_nobody_else_approve(pool, people, who, says):
+    with pytest.raises(CommandError, match=says):
+        call_command("make_models", "--here", "--draws", "0", "--approve", who)
+    assert current_models() is None
+
+
+def test_without_a_pool_the_command_says_so(db, capsys):
+    with pytest.raises(CommandError, match="There is no fund pool yet"):
+        call_command("make_models")
 
 
 # Pages' figures
