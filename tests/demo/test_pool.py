@@ -22,6 +22,4 @@ def test_600_funds_make_a_publishable_pool_that_knew_nothing_of_the_last_two_yea
     assert pool.screen_run == run
     assert 0.15 <= run.n_in / run.n_gated <= 0.25
     assert not pool.funds.filter(ended_on__isnull=False).exists()
-    load_market(world, until)
-    assert Pool.objects.get() == pool
     assert Fund.objects.count() == 600

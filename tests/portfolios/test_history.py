@@ -182,3 +182,29 @@ def test_month_ends_are_the_last_prices_of_whole_months():
     assert matrix.values[1:, 0] == pytest.approx([1.021, 1.039])
     assert np.isnan(matrix.values[:, 2]).all()
     assert np.isnan(month_end_matrix(ids, date(2019, 12, 1), date(2020, 3, 31)).values[-1, 0])
+
+
+def test_storing_a_new_history_reads_none_and_appending_reads_the_last_two_years(django_assert_num_queries):
+    make_fund()
+    with django_assert_num_queries(5):  # the funds, two statements within a savepoint
+        store_histories([make_history(start=date(2015, 12, 28), n=2000)])
+    fund = Fund.objects.get()
+    before = load_history([fund.pk])[fund.pk]
+    store_histories([make_history(start=date(2021, 6, 19), n=3, first=3_000_000)])
+    after = load_history([fund.pk])[fund.pk]
+    assert np.array_equal(after.total_return[:2000], before.total_return)
+    assert after.total_return[2000:] == pytest.approx([3.0, 3.001, 3.002])
+    fund.refresh_from_db()
+    assert (fund.inception_date, fund.last_nav_date) == (date(2015, 12, 28), date(2021, 6, 21))
+
+
+def test_a_history_after_years_of_silence_goes_on_from_the_last_price():
+    fund = make_fund()
+    store_histories([make_history(start=date(2015, 1, 1), n=5)])
+    store_histories([make_history(start=date(2019, 1, 1), n=5, first=2_000_000)])
+    store_histories([make_history(start=date(2017, 6, 1), n=1, first=1_500_000)])
+    back = load_history([fund.pk])[fund.pk]
+    assert back.total_return == pytest.approx(back.nav_micro / 1e6)
+    store_histories([day_of(2_100_000, date(2019, 1, 1))])
+    back = load_history([fund.pk])[fund.pk]
+    assert back.total_return == pytest.approx(back.nav_micro / 1e6)
