@@ -29,6 +29,7 @@ BEAT_SCHEDULE = {
     "propose-models": nightly(22, 30, "portfolios.propose_models"),
     "sync-market": nightly(21, 45, "portfolios.sync_market"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
+    "grade-funds": nightly(22, 15, "portfolios.grade_funds"),
     "release-lapsed-capacity": nightly(0, 15, "portfolios.release_lapsed"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

@@ -77,3 +77,10 @@ def release_lapsed_task() -> None:
     with only_one("release-lapsed", seconds=600) as is_mine:
         if is_mine:
             services.release_lapsed()
+
+
+@shared_task(name="portfolios.grade_funds", queue="bulk", time_limit=1800)
+def grade_funds_task() -> None:
+    with only_one("grade-funds", seconds=1800) as is_mine:
+        if is_mine:
+            services.grade_funds()

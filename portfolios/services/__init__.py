@@ -2,14 +2,17 @@
 
 from portfolios.services.backtests import BacktestInputs, execute_backtest, request_backtest
 from portfolios.services.capacity import CapacityRefused, Promise, release_capacity, release_lapsed, reserve_capacity
+from portfolios.services.grades import GradeReport, grade_funds
 from portfolios.services.history import store_counted, store_histories
 from portfolios.services.imports import (
     ImportReport,
     ImportRequest,
     execute_import,
     import_nav,
+    refuse_upload_at_once,
     report_of,
     request_import,
+    uploads_folder,
 )
 from portfolios.services.ledger import (
     InsufficientCash,
@@ -42,6 +45,7 @@ __all__ = [
     "BookSolution",
     "CapacityRefused",
     "FileSolution",
+    "GradeReport",
     "ImportReport",
     "ImportRequest",
     "InsufficientCash",
@@ -62,12 +66,14 @@ __all__ = [
     "execute_import",
     "execute_models",
     "execute_screen",
+    "grade_funds",
     "import_nav",
     "make_and_approve_models",
     "open_portfolio",
     "place_order",
     "propose_models",
     "rebuild_holdings",
+    "refuse_upload_at_once",
     "reject_quarantined",
     "release_capacity",
     "release_lapsed",
@@ -89,4 +95,5 @@ __all__ = [
     "store_counted",
     "store_histories",
     "sync_configured_source",
+    "uploads_folder",
 ]
