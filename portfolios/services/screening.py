@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime, time
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, TypeVar
@@ -14,7 +14,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
-from portfolios.calendar import local_date
 from portfolios.jurisdictions import Jurisdiction, jurisdiction
 from portfolios.kernels.errors import DataError, KernelError
 from portfolios.kernels.gates import BARRED
@@ -54,13 +53,10 @@ def request_screen(*, data_date: date, actor: Any = None) -> ScreenRun:
 def request_due_screen() -> ScreenRun | None:
     """Ask for the month's screen from its 25th on, unless one was asked for since then; None where nothing is due."""
     today, day = timezone.localdate(), latest_data_date()
-    if day is None or today.day < DUE_DAY or day < today.replace(day=1):
+    if today.day < DUE_DAY or day is None or day < today.replace(day=1):
         return None
-    if ScreenRun.objects.filter(data_date__gte=today.replace(day=DUE_DAY)).exists():
-        return None
-    if any(
-        local_date(at) >= today.replace(day=DUE_DAY) for at in ScreenRun.objects.order_by("-pk").values_list("queued_at", flat=True)[:1]
-    ):
+    due_at = timezone.make_aware(datetime.combine(today.replace(day=DUE_DAY), time.min))
+    if ScreenRun.objects.filter(queued_at__gte=due_at).exists():
         return None
     return request_screen(data_date=day)
 
@@ -96,7 +92,7 @@ def _quarter_before(day: date) -> tuple[date, date]:
 
 
 def _decisions_in_force(data_date: date) -> Iterator[dict[str, Any]]:
-    """Approved decisions that have not run out today, the last one a fund; for a screen of now, none that is younger than its run."""
+    """Approved decisions that have not run out, neither today nor on the data date: the last one of each fund."""
     today = max(data_date, timezone.localdate())
     approved = PoolDecision.objects.filter(state=PoolDecision.State.APPROVED, expires_date__gte=today)
     last = {row.fund_id: row for row in approved.order_by("decided_at", "pk")}
