@@ -74,7 +74,7 @@ def room_shares(codes: Iterable[str], amount_minor: int, *, but_for: Iterable[st
     shares = {}
     for pk, one in capacities(known, but_for=but_for).items():
         nav_micro, limit_minor = known[pk]
-        rooms = [amount_minor, limit_minor, None if one.room_centi is None else one.room_centi * nav_micro // MICRO_PER_UNIT]
+        rooms = [amount_minor, limit_minor, None if one.room_centi is None else one.room_centi * (nav_micro or 0) // MICRO_PER_UNIT]
         room_minor = min(room for room in rooms if room is not None)
         if room_minor < amount_minor:
             shares[one.code] = room_minor / amount_minor
