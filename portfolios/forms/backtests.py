@@ -46,6 +46,11 @@ class BacktestForm(forms.Form):
         required=False,
         initial=True,
     )
+    follows = forms.ChoiceField(
+        label=_("A level goes"),
+        choices=[("advice", _("from what it holds, as advice would, costs weighed")), ("model", _("to its model, whatever that costs"))],
+        initial="advice",
+    )
     costs = forms.ChoiceField(
         label=_("Costs"),
         choices=[

@@ -1,7 +1,7 @@
 """From the decisions of a backtest to its result: walks with costs, figures, calendar years, bad times."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -56,6 +56,25 @@ def _ordered(paths: Mapping[str, FloatArray]) -> list[str]:
     """Levels first, then what they are compared with."""
     fixed = ["cash", "mix_60_40", "equal_weight", "category_average"]
     return [name for name in paths if name not in fixed] + [name for name in fixed if name in paths]
+
+
+def held_weights(world: World, decisions: Decisions, row: int) -> dict[str, Weights]:
+    """What each level holds before a row's decision, at the prices published by then; empty before the first one, or by its model."""
+    if world.inputs["follows"] == "model" or not decisions:
+        return {}
+    past = replace(world, matrix=replace(world.matrix, dates=world.matrix.dates[:row], values=world.matrix.values[:row]))
+    return {name: _held(past, _walk(past, decisions, name)) for name in (f"level_{level}" for level in world.inputs["levels"])}
+
+
+def _held(past: World, found: Walk) -> Weights:
+    units = np.zeros(len(past.matrix.codes))
+    for trade in found.trades:
+        units[trade.fund] += trade.units
+    prices = past.matrix.values[-max(past.lag, 1)]  # published by the row after the last
+    worth = np.where((units > 1e-9) & np.isfinite(prices), units * np.nan_to_num(prices), 0.0)
+    total = float(worth.sum() + found.idle[-1])
+    shares = worth / total
+    return {code: float(share) for code, share in zip(past.matrix.codes, shares, strict=True) if share > 1e-9}
 
 
 def _walk(world: World, decisions: Decisions, name: str) -> Walk:

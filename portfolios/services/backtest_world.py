@@ -1,7 +1,7 @@
 """What a backtest sees on a decision day, and what each of its strategies decides from it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -118,10 +118,11 @@ class Decision:
     screen: Screen
 
 
-def decide(world: World, row: int, earlier: Mapping[int, Screen]) -> Decision:
+def decide(world: World, row: int, earlier: Mapping[int, Decision], held: Mapping[str, Weights]) -> Decision:
     """Decide for every strategy from what was published by the row; the same window gives the same weights.
 
-    `earlier` holds the screens of the decisions before, by row: a fund stays in the pool more easily than it enters.
+    `earlier` holds the decisions before, by row: a fund stays in the pool more easily than it enters. `held` is what each
+    level holds by then; empty, it is given its model.
     """
     alive = world.alive(row)
     screen = screen_at(world, row, earlier) if world.is_screened else {}
@@ -131,11 +132,13 @@ def decide(world: World, row: int, earlier: Mapping[int, Screen]) -> Decision:
         name: rule(world, alive) for name, rule in _BENCHMARKS.items() if name in strategies(world.inputs)
     }
     weights["equal_weight"] = _equal(codes) if codes else NO_TRADE
-    levels, notes = _levels(world, row, codes)
+    levels, notes = _levels(world, row, codes, held)
     return Decision(weights | levels, notes, screen)
 
 
-def _levels(world: World, row: int, codes: Sequence[str]) -> tuple[dict[str, Weights | None], list[dict[str, Any]]]:
+def _levels(
+    world: World, row: int, codes: Sequence[str], held: Mapping[str, Weights]
+) -> tuple[dict[str, Weights | None], list[dict[str, Any]]]:
     """The weights of each level, None with a note where it has no portfolio."""
     names = {level: f"level_{level}" for level in world.inputs["levels"]}
     weights: dict[str, Weights | None] = dict.fromkeys(names.values(), NO_TRADE)
@@ -148,7 +151,7 @@ def _levels(world: World, row: int, codes: Sequence[str]) -> tuple[dict[str, Wei
         return weights, [{"code": error.code, "params": {}}]
     for level, name in names.items():
         try:
-            weights[name] = _level_weights(world, market, level)
+            weights[name] = _level_weights(world, market, level, held.get(name, {}))
         except (InfeasibleError, DataError) as error:
             notes.append({"strategy": name, "code": error.code, "params": {key: str(value) for key, value in error.params.items()}})
     return weights, notes
@@ -161,14 +164,14 @@ def strategies(inputs: Mapping[str, Any]) -> list[str]:
     return [*named, *(["cash"] if inputs["cash"] else []), *(["mix_60_40"] if both else []), "equal_weight"]
 
 
-def screen_at(world: World, row: int, earlier: Mapping[int, Screen]) -> Screen:
+def screen_at(world: World, row: int, earlier: Mapping[int, Decision]) -> Screen:
     """Screen the market as it was known on a row's day, with the incumbents of the decision before."""
     rules, day = jurisdiction(), world.day(row)
     ids = dict(Fund.objects.filter(code__in=world.matrix.codes).values_list("code", "pk"))
     before = [at for at in earlier if at < row]
-    last = earlier[max(before)] if before else {}
+    last = earlier[max(before)].screen if before else {}
     quarter = [at for at in before if _quarter(world.day(at)) < _quarter(day)]
-    counted = earlier[max(quarter)] if quarter else {}
+    counted = earlier[max(quarter)].screen if quarter else {}
     previous = {ids[code]: (last.get(code, [False, 0])[0], counted.get(code, [False, 0])[1]) for code in {*last, *counted} if code in ids}
     inputs = load_screen_inputs(day, rules, previous)
     found = screen_market(inputs.market, kernel_rules(rules), seed=SCREEN_SEED, months_this_year=inputs.months_this_year)
@@ -213,15 +216,28 @@ def _facts(row: Mapping[str, Any], volatility: float) -> FundFacts:
     )
 
 
-def _level_weights(world: World, market: AdviceMarket, level: int) -> Weights:
-    """A level's model without holdings, by the rule that makes the model portfolios."""
+def _level_weights(world: World, market: AdviceMarket, level: int, held: Weights) -> Weights:
+    """A level's model by the rule that makes the model portfolios, or what advice would make of what is held, its costs weighed."""
     rule = jurisdiction().levels[level]
     allowed = {code: fund for code, fund in market.funds.items() if is_allowed(rule, fund.risk_grade, fund.asset_class)}
     funds = {code: fund for code, fund in allowed.items() if market.has_record(code)}
     require_some(rule, funds)
     mandate = _mandate(world, funds)
-    solution = solve_advised(market, mandate, rule.cvar_budget, jurisdiction().advice.gamma_min).solution
-    return {code: round(float(weight), 9) for code, weight in zip(solution.codes, solution.weights, strict=True) if weight > 0}
+    found = solve_advised(market, mandate, rule.cvar_budget, jurisdiction().advice.gamma_min).solution
+    kept = {code: weight for code, weight in held.items() if code in funds}
+    if kept:
+        gamma = found.gamma or jurisdiction().advice.gamma_max
+        from_held = replace(mandate, current=kept, sell_cost=_redemption_costs(world, market.data_date, kept))
+        found = solve_advised(market, from_held, rule.cvar_budget, gamma).solution
+    return {code: round(float(weight), 9) for code, weight in zip(found.codes, found.weights, strict=True) if weight > 0}
+
+
+def _redemption_costs(world: World, day: date, held: Iterable[str]) -> dict[str, float]:
+    """What redeeming is expected to cost: the oldest units go first, and they are as old as the test."""
+    age = (day - date.fromisoformat(world.inputs["start"])).days
+    steps, floors = sorted(world.terms.steps, key=lambda step: step.below_days), world.terms.pays_floors
+    rate = next((step.rate for step in steps if age < step.below_days), 0.0)
+    return {code: rate for code in held if rate and floors[world.place[code]]}
 
 
 def _mandate(world: World, funds: Mapping[str, FundFacts]) -> Mandate:

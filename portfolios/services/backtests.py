@@ -17,14 +17,15 @@ from portfolios.kernels.errors import DataError, KernelError
 from portfolios.kernels.types import ReturnMatrix
 from portfolios.models import Backtest, BacktestStep, Fund, FundFact, FundSize, GradeChange, NavYear
 from portfolios.selectors.history import return_matrix
-from portfolios.services.backtest_result import result_of
-from portfolios.services.backtest_world import World, decide
+from portfolios.services.backtest_result import held_weights, result_of
+from portfolios.services.backtest_world import Decision, World, decide
 
 TASK = "portfolios.execute_backtest"
 LEASE_SECONDS = 180
 EVERY_MONTHS = (1, 3, 6, 12)
 COSTS = ("rules", "caps", "none")
 INDEX_FUNDS = ("marked", "all", "none")
+FOLLOWS = ("advice", "model")
 LEAST_DAYS = 365
 MOST_FUNDS = 200
 MOST_SCREENED = 1_000  # funds of a market that is screened anew at each decision
@@ -35,9 +36,10 @@ _ROWS_A_READ = 500
 class BacktestInputs:
     """What to test: a list of funds, from when to when, how often it is decided, at which costs, and against what.
 
-    `index_funds` says which funds the single-fund cap excepts. `cash`, `equity` and `bond` name the funds of the benchmarks;
-    left empty they are those of the money-market, share and bond classes among the funds, of shares the index funds if there
-    are any. Without `funds` the pool is screened anew at each decision, from all funds of the market.
+    `index_funds` says which funds the single-fund cap excepts. `follows`: a level goes to its model whatever that costs, or to
+    what advice would make of what it holds, costs weighed against the horizon. `cash`, `equity` and `bond` name the funds of
+    the benchmarks; left empty they are those of the money-market, share and bond classes among the funds, of shares the index
+    funds if there are any. Without `funds` the pool is screened anew at each decision, from all funds of the market.
     """
 
     start: date
@@ -48,6 +50,7 @@ class BacktestInputs:
     bands: bool = True
     costs: str = "rules"
     index_funds: str = "marked"
+    follows: str = "advice"
     cash: tuple[str, ...] = ()
     equity: tuple[str, ...] = ()
     bond: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ class BacktestInputs:
             raise DataError(
                 "unknown_level", level=unknown[0] if unknown else "", known=", ".join(str(row) for row in jurisdiction().levels)
             )
-        chosen = (self.every_months, EVERY_MONTHS), (self.costs, COSTS), (self.index_funds, INDEX_FUNDS)
+        chosen = (self.every_months, EVERY_MONTHS), (self.costs, COSTS), (self.index_funds, INDEX_FUNDS), (self.follows, FOLLOWS)
         for value, known in chosen:
             if value not in known:
                 raise DataError("unknown_choice", value=value, known=", ".join(map(str, known)))
@@ -107,6 +110,7 @@ def _freeze(inputs: BacktestInputs) -> dict[str, Any]:
         "bands": inputs.bands,
         "costs": inputs.costs,
         "index_funds": inputs.index_funds,
+        "follows": inputs.follows,
         "cash": sorted(inputs.cash) or _side(rows, {"money_market"}),
         "equity": sorted(inputs.equity) or _side(rows, {"equity", "overseas_equity"}),
         "bond": sorted(inputs.bond) or _side(rows, {"bond"}),
@@ -210,17 +214,17 @@ def _between(matrix: ReturnMatrix, first: date, last: date) -> ReturnMatrix:
 def _decide_all(backtest: Backtest, world: World, token: uuid.UUID) -> bool:
     """Decide the days that have no step yet, each written with the claim; False where the claim is lost."""
     rows = world.decision_rows
-    done = {row: step.screen for row, step in _steps(backtest, world).items()}
+    done = {row: Decision(step.weights, step.notes, step.screen) for row, step in _steps(backtest, world).items()}
     for n_done, row in enumerate(rows):
         if row in done:
             continue
-        decision = decide(world, row, done)
+        decision = decide(world, row, done, held_weights(world, {at: one.weights for at, one in done.items()}, row))
         with transaction.atomic():
             if not write_if_claimed(Backtest, backtest.pk, token, lease_seconds=LEASE_SECONDS, n_done=n_done + 1, n_total=len(rows)):
                 return False
             made = {"weights": decision.weights, "notes": decision.notes, "screen": decision.screen}
             BacktestStep.objects.create(backtest=backtest, day=world.day(row), **made)
-        done[row] = decision.screen
+        done[row] = decision
     return True
 
 

@@ -87,7 +87,8 @@ def _strategy(name: str, rate: float) -> dict:
 
 
 BACKTEST_INPUTS = {
-    "funds": [{"code": "CASH1"}], "costs": "rules", "index_funds": "marked", "bands": True, "publication_lag": 1, "history_years": 5,
+    "funds": [{"code": "CASH1"}], "costs": "rules", "index_funds": "marked", "bands": True,
+    "follows": "advice", "publication_lag": 1, "history_years": 5,
     "pool": ["CASH1"], "levels": [4], "start": "2021-01-04", "end": "2022-07-11",
 }  # fmt: skip
 BACKTEST_RESULT = {

@@ -100,11 +100,11 @@ def test_a_backtest_that_was_killed_goes_on_where_it_stopped_and_ends_the_same(m
     backtest = request_backtest(name="walk", inputs=asked())
     decided, real = [], backtests.decide
 
-    def dying(world, row, earlier):
+    def dying(world, row, earlier, held):
         if len(decided) == 2:
             raise KeyboardInterrupt
         decided.append(row)
-        return real(world, row, earlier)
+        return real(world, row, earlier, held)
 
     monkeypatch.setattr(backtests, "decide", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +114,7 @@ def test_a_backtest_that_was_killed_goes_on_where_it_stopped_and_ends_the_same(m
     assert not execute_backtest(backtest.pk)  # its lease still runs
     Backtest.objects.filter(pk=backtest.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     again = []
-    monkeypatch.setattr(backtests, "decide", lambda world, row, earlier: again.append(row) or real(world, row, earlier))
+    monkeypatch.setattr(backtests, "decide", lambda world, row, earlier, held: again.append(row) or real(world, row, earlier, held))
     assert execute_backtest(backtest.pk)
     backtest.refresh_from_db()
     assert len(again) == 1 and again[0] not in decided
@@ -125,8 +125,8 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(market, monkeypatch):
     backtest = request_backtest(name="walk", inputs=asked())
     real = backtests.decide
 
-    def robbed(world, row, earlier):
-        found = real(world, row, earlier)
+    def robbed(world, row, earlier, held):
+        found = real(world, row, earlier, held)
         if BacktestStep.objects.filter(backtest=backtest).count() == 1:
             Backtest.objects.filter(pk=backtest.pk).update(claim="00000000-0000-0000-0000-000000000001")
         return found

@@ -14,7 +14,7 @@ from portfolios.models import Backtest, Fund
 from portfolios.selectors import error_sentence
 from portfolios.selectors.backtests import strategy_name
 from portfolios.services import BacktestInputs, execute_backtest, request_backtest
-from portfolios.services.backtests import COSTS, EVERY_MONTHS, INDEX_FUNDS
+from portfolios.services.backtests import COSTS, EVERY_MONTHS, FOLLOWS, INDEX_FUNDS
 from portfolios.templatetags.money import percent
 
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
             "--costs", choices=COSTS, default="rules", help="the funds' own purchase fees, the highest allowed, or no costs"
         )
         parser.add_argument("--index-funds", choices=INDEX_FUNDS, default="marked", help="which funds the single-fund cap excepts")
+        parser.add_argument("--follows", choices=FOLLOWS, default="advice", help="to the model, or from what is held with costs weighed")
         for side in ("cash", "equity", "bond"):
             parser.add_argument(f"--{side}", default="", help=f"codes of the funds that stand for {side} in the benchmarks")
         parser.add_argument("--json", action="store_true", help="print inputs and result as JSON")
@@ -82,6 +83,7 @@ def _inputs(options: dict[str, Any]) -> BacktestInputs:
         bands=not options["no_bands"],
         costs=options["costs"],
         index_funds=options["index_funds"],
+        follows=options["follows"],
         **named,
     )
 
