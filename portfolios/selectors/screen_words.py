@@ -3,10 +3,11 @@
 The rules are those that the run froze, so that an old row keeps its own words when settings change.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.jurisdictions import jurisdiction
@@ -56,8 +57,8 @@ _WHY = {
         "Out: it was in and ranks above %(share)s of its %(peers)s peers, but %(most_share)s of the category are in that rank higher, "
         "and no more may be."
     ),
-    MANUAL_IN: _("In by hand until %(until)s. By the rule: %(rule)s."),
-    MANUAL_OUT: _("Out by hand until %(until)s. By the rule: %(rule)s."),
+    MANUAL_IN: _("In by hand until %(until)s; the rule says “%(rule)s”."),
+    MANUAL_OUT: _("Out by hand until %(until)s; the rule says “%(rule)s”."),
     INCLUDE_REFUSED: _("Out: it was to be included by hand, but a fund that cannot be bought is not included."),
 }
 _GATES = {
@@ -105,7 +106,7 @@ def why(row: ScreenRow, rules: Mapping[str, Any]) -> str:
     if row.verdict == GATED:
         return gated_sentence(row)
     figures = {
-        "share": _share(row.percentile),
+        "share": "-" if row.percentile is None else percent(math.floor(1000 * row.percentile) / 1000, 1),  # never up to a line it missed
         "peers": f"{row.n_peers:,}",
         "enter": _share(rules["enter"]),
         "leave": _share(rules["leave"]),
@@ -120,15 +121,18 @@ def why(row: ScreenRow, rules: Mapping[str, Any]) -> str:
         if note["code"] in ("by_hand", "include_refused"):
             figures |= {"until": note["until"], "rule": verdict_name(note["by_rule"])}
     sentence = str(_WHY.get(row.verdict, row.verdict)) % figures
-    return f"{sentence} {gated_sentence(row)}" if row.gates and row.verdict in (INCLUDE_REFUSED, MANUAL_IN) else sentence
+    if not row.gates:
+        return sentence
+    return sentence + gettext(" Gates that it fails: %(gates)s.") % {"gates": _gates(row)}
 
 
 def gated_sentence(row: ScreenRow) -> str:
-    """Say which gates a fund failed, in one sentence."""
-    if not row.gates:
-        return gettext("Out: it could not be ranked.")
-    parts = gettext("; ").join(gate_words(gate) for gate in row.gates)
-    return ngettext("It fails a gate: %(gates)s.", "It fails gates: %(gates)s.", len(row.gates)) % {"gates": parts}
+    """Say in one sentence why a fund that failed gates, or had nothing to be ranked by, is out."""
+    return gettext("Out: %(gates)s.") % {"gates": _gates(row)} if row.gates else gettext("Out: it could not be ranked.")
+
+
+def _gates(row: ScreenRow) -> str:
+    return gettext("; ").join(gate_words(gate) for gate in row.gates)
 
 
 def gate_words(gate: Mapping[str, Any]) -> str:
