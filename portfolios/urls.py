@@ -2,10 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from portfolios.views import backtests, models
+from portfolios.views import backtests, imports, models, quarantine
 
 urlpatterns: list[URLPattern] = [
     # Imports and quarantine
+    path("imports/", imports.import_list, name="market_import_list"),
+    path("imports/new/", imports.import_new, name="market_import_new"),
+    path("imports/<int:pk>/", imports.import_run, name="market_import"),
+    path("imports/<int:pk>/progress/", imports.import_progress, name="market_import_progress"),
+    path("imports/<int:pk>/rows.csv", imports.import_issues, name="market_import_issues"),
+    path("quarantine/", quarantine.quarantine_list, name="market_quarantine_list"),
+    path("quarantine/<int:pk>/", quarantine.quarantine, name="market_quarantine"),
+    path("quarantine/<int:pk>/decide/", quarantine.quarantine_decide, name="market_quarantine_decide"),
     # Screens, the pool, decisions
     # Model portfolios
     path("models/", models.model_list, name="market_model_list"),

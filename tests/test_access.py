@@ -21,6 +21,7 @@ from marketing.services import ensure_builtin_segments
 from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolFund
 from tests.advisor.test_onboarding import ANSWERS
 from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
+from tests.portfolios.pages.import_world import waiting_history
 from tests.portfolios.pages.models_world import make_set
 
 WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
@@ -91,6 +92,8 @@ def annas(people):
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
         **dict.fromkeys([f"market_model_{name}" for name in ("set", "progress", "compare", "decide")], models[1].pk),
+        **dict.fromkeys(("market_import", "market_import_issues", "market_import_progress"), ImportRun.objects.create(source="csv").pk),
+        **dict.fromkeys(("market_quarantine", "market_quarantine_decide"), waiting_history().pk),
         **dict.fromkeys(("market_backtest", "market_backtest_csv", "market_backtest_progress"), backtest.pk),
         "admin:advisor_branch_change": investor.household.branch_id,
         "admin:advisor_cover_change": Cover.objects.get().pk,

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios.kernels.errors import DataError, KernelError
-from portfolios.models import Fund, ImportIssue, ImportRun
+from portfolios.models import Fund, ImportRun
 from portfolios.services.fund_rows import CURRENCY_DIFFERS, FUND_REFUSED, checked_facts, join_share_classes
 from portfolios.services.history import StoreCount
 from portfolios.services.quarantine import QUARANTINED, REJECTED
@@ -163,9 +163,12 @@ def execute_import(pk: int) -> bool:
     run = ImportRun.objects.get(pk=pk)
     today = timezone.localdate()
     try:
-        source = open_source(run.source, run.request, today)
         _check_file(run)
-        is_ours = _work_off(run, source, source.pieces(_wanted(run, today)), today)
+        if run.request["files"] and "prices" not in run.request["files"]:
+            is_ours = _work_off_table(run, today)
+        else:
+            source = open_source(run.source, run.request, today)
+            is_ours = _work_off(run, source, source.pieces(_wanted(run, today)), today)
     except KernelError as error:
         is_ours = fail_job(ImportRun, pk, token, as_data(error))
     if is_ours:
@@ -193,8 +196,9 @@ def _check_file(run: ImportRun) -> None:
     for path in run.request["files"].values():
         if not Path(path).exists():
             raise DataError("file_not_found", file=Path(path).name)
-    prices = run.request["files"].get("prices")
-    if prices and _sha256(Path(prices)) != run.sha256:
+    files = run.request["files"]
+    asked = files.get("prices") or files.get("funds")
+    if asked and _sha256(Path(asked)) != run.sha256:
         raise DataError("file_changed", file=run.file_name)
 
 
@@ -213,6 +217,23 @@ def _work_off(run: ImportRun, source: Source, pieces: Iterator[Piece], today: da
         first = run.state["failure"]
         params = {"n_failed": n_failed, "n_funds": run.n_total, "first": first}
         return fail_job(ImportRun, run.pk, token, first if n_failed == run.n_total else {"code": "source_incomplete", "params": params})
+    return finish_job(ImportRun, run.pk, token)
+
+
+def _work_off_table(run: ImportRun, today: date) -> bool:
+    """Take in a table of funds by itself."""
+    from portfolios.services.fund_tables import take_in_table
+    from portfolios.services.taking_in import ClaimLost, Work
+    from portfolios.sources.tables import read_fund_facts
+
+    rows = read_fund_facts(Path(run.request["files"]["funds"]))
+    checked_facts(rows)
+    token = run.claim or uuid.uuid4()
+    try:
+        take_in_table(Work(run, token, today), rows)
+    except ClaimLost:
+        return False
+    join_share_classes(Fund.objects.all())
     return finish_job(ImportRun, run.pk, token)
 
 
@@ -258,6 +279,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def issues_of(run: ImportRun) -> Iterator[ImportIssue]:
-    """Every issue of a run by line, streamed."""
-    return run.issues.order_by("line", "pk").iterator(chunk_size=2_000)
+def refuse_upload_at_once(*, path: Path, kind: str) -> None:
+    """Raise the DataError that a file's beginning shows (`kind` prices), or the whole of a table (`kind` funds)."""
+    if kind == "funds":
+        from portfolios.sources.tables import read_fund_facts
+
+        checked_facts(read_fund_facts(path))
+        return
+    from portfolios.sources.csv import refuse_at_once
+
+    refuse_at_once(path)

@@ -50,6 +50,7 @@ class FundFacts:
     currency: str = ""
     words: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0  # of the table it stands in
     sizes: tuple[Size, ...] = ()
     events: tuple[Event, ...] = ()
 

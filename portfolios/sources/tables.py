@@ -47,14 +47,17 @@ def read_fund_facts(path: Path) -> list[FundFacts]:
     code = _needed(table, "fund", path)
     if "category" not in table.columns:
         raise DataError("column_missing", column="category", file=path.name)
-    rows = [row for row in table.to_dict("records") if row[code]]
-    _once([str(row[code]) for row in rows], path)
-    return [_fund_facts(str(row[code]), {str(name): str(cell) for name, cell in row.items()}) for row in rows]
+    rows = [(line, row) for line, row in enumerate(table.to_dict("records"), start=2) if row[code]]
+    if not rows:
+        raise DataError("file_has_no_rows", file=path.name)
+    _once([str(row[code]) for _, row in rows], path)
+    return [_fund_facts(str(row[code]), line, {str(name): str(cell) for name, cell in row.items()}) for line, row in rows]
 
 
-def _fund_facts(code: str, row: dict[str, str]) -> FundFacts:
+def _fund_facts(code: str, line: int, row: dict[str, str]) -> FundFacts:
     columns = {name: _cell(code, name, row[name], read) for name, read in _CELLS.items() if row.get(name)}
-    return FundFacts(code, row["category"], _grade(code, row.get("grade", "")), row.get("currency", "").upper(), columns=columns)
+    grade, currency = _grade(code, row.get("grade", "")), row.get("currency", "").upper()
+    return FundFacts(code, row["category"], grade, currency, columns=columns, line=line)
 
 
 def _cell(code: str, column: str, text: str, read: Callable[[str], Any]) -> Any:

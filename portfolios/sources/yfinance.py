@@ -1,8 +1,8 @@
 """Listed funds as the library yfinance reads them from Yahoo. Live calls are the user's; only shapes are assumed here.
 
-Shape: `Ticker(code).history(auto_adjust=False, actions=True)` and its `history_metadata`, as of yfinance 1.7. "Close" comes adjusted for every split
-up to today, so that it changes backwards at each split; it is unadjusted here, and the split stands on its day. "Adj Close" is
-the total return: only its steps count.
+Shape, as of yfinance 1.7: `Ticker(code).history(auto_adjust=False, actions=True)` and its `history_metadata`. "Close" comes
+adjusted for every split up to today, so that it changes backwards at each; it is unadjusted here, and the split stands on its
+day. "Adj Close" is the total return: only its steps count.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
