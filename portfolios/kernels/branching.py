@@ -14,6 +14,7 @@ BoolArray = NDArray[np.bool_]
 NONE, LONG, SHORT = 0, 1, 2
 _HELD = 1e-9  # what a relaxation leaves of a fund below this is rounding
 _NEIGHBOURS = 5
+_OPEN = 1e-3  # of what a bound misses: where doubts are less, what is held by halves is decided first
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ def choices_of(low: FloatArray, high: FloatArray, most: int | None, least: float
 class Relaxed:
     """A lower bound of a node; near-optimal weights (n,); how much of each fund is held (n,), 0 to 1; the price of each option.
 
-    `beyond` (3, n): the bound rises at least so much where a fund takes an option. `prices` belong to the relaxation.
+    `doubt` (n,): how much deciding a fund may add to the bound, the side counting on which it adds less. `beyond` (3, n):
+    the bound rises at least so much where a fund takes an option. `prices` belong to the relaxation.
     """
 
     bound: float
     weights: FloatArray
     held: FloatArray
+    doubt: FloatArray
     beyond: FloatArray
     prices: Any
 
@@ -101,10 +104,13 @@ class Incumbent:
 class Relaxation(Protocol):
     """What the tree needs of a problem; None if infeasible.
 
-    A bound under undecided options; what decided ones promise, which costs little; and their exact optimum.
+    A bound under undecided options; whether decided ones may reach a value, which costs least; what they promise, which
+    costs little; and their exact optimum.
     """
 
     def relax(self, allowed: BoolArray, prices: Any, enough: float) -> Relaxed | None: ...
+
+    def may_reach(self, options: BoolArray, value: float) -> bool: ...
 
     def promised(self, options: BoolArray) -> Incumbent | None: ...
 
@@ -162,9 +168,9 @@ class Search:
         kept = self.choices.settled(allowed & (relaxed.bound + relaxed.beyond < self.enough))
         if kept is None:
             return None, prices, None
-        branch = _branch(kept, relaxed)
+        branch = _branch(kept, relaxed, self.enough - relaxed.bound)
         if branch is None:
-            self.offer(kept)
+            self._keep(kept)
             return None, prices, None
         fund, side = branch
         likely, other = kept.copy(), kept.copy()
@@ -175,13 +181,19 @@ class Search:
         return self.choices.settled(likely), relaxed.prices, None if settled is None else (bound, settled)
 
     def offer(self, options: BoolArray | None) -> bool:
-        """Solve under decided options and keep the answer if it is better; returns whether it was."""
-        to_beat = min(self.cutoff, np.inf if self.best is None else self.best.value) - 1e-3 * self.tolerance
-        found = None if options is None else self.relaxation.promised(options)
-        if found is None or found.value >= to_beat:
+        """Solve under decided options, if these look any good, and keep the answer if it is better; returns whether it was."""
+        return options is not None and self.relaxation.may_reach(options, self._to_beat) and self._keep(options)
+
+    @property
+    def _to_beat(self) -> float:
+        return min(self.cutoff, np.inf if self.best is None else self.best.value) - 1e-3 * self.tolerance
+
+    def _keep(self, options: BoolArray) -> bool:
+        found = self.relaxation.promised(options)
+        if found is None or found.value >= self._to_beat:
             return False
         found = self.relaxation.exact(found)
-        if found is None or found.value >= to_beat:
+        if found is None or found.value >= self._to_beat:
             return False
         self.best = found
         return True
@@ -192,13 +204,14 @@ class Search:
             pass
 
 
-def _branch(allowed: BoolArray, relaxed: Relaxed) -> tuple[int, BoolArray] | None:
+def _branch(allowed: BoolArray, relaxed: Relaxed, missing: float) -> tuple[int, BoolArray] | None:
     """The fund least decided by the relaxation and its likelier options (3,); None where all funds are decided."""
     may_be_held = allowed[LONG] | allowed[SHORT]
     is_open = allowed[NONE] & may_be_held
     if is_open.any():
-        # Where the relaxation doubts nothing, the largest holding is decided first.
-        doubt = np.minimum(relaxed.held, 1.0 - relaxed.held) + 1e-6 * np.abs(relaxed.weights)
+        # Where all are held wholly or not at all, the largest holding is decided first.
+        undecided = np.minimum(relaxed.held, 1.0 - relaxed.held) + 1e-6 * np.abs(relaxed.weights)
+        doubt = undecided if missing == np.inf else relaxed.doubt + _OPEN * missing * undecided
         fund = int(np.argmax(np.where(is_open, doubt, -1.0)))
         none = np.array([True, False, False])
         return fund, ~none if relaxed.held[fund] >= 0.5 else none

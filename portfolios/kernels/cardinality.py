@@ -38,7 +38,7 @@ def solve_cardinality(moments: Moments, mandate: Mandate) -> Solution:
         raise InfeasibleError("limits_contradict")
     solution = solve_on(moments, boxed(standard, *choices.hull(found.options)))
     binding, is_blocked = _renamed(standard, found.options, solution)
-    n_held = int((~found.options[NONE]).sum())
+    n_held = int(np.count_nonzero(solution.weights))
     if mandate.max_funds is not None and n_held >= mandate.max_funds:
         price = task.price_of_a_fund(found) if is_blocked else 0.0
         binding = (*binding, Binding("max_funds", price))
@@ -79,7 +79,7 @@ class _Task:
         if not self.is_quadratic:
             return proven_curved(self.standard, choices, self.tolerance, known)
         theta = 1.0 / (self.standard.mandate.risk_aversion or np.inf)
-        return proven_support(self.standard.at(theta), choices, self.tolerance, known)
+        return proven_support(self.standard.at(theta), choices, self.tolerance, known, is_first=known is None)
 
     def price_of_a_fund(self, found: BestChoice) -> float | None:
         """How much one fund more improves the objective; None where that is not proven within the tree's size."""

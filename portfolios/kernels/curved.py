@@ -56,7 +56,8 @@ def proven_curved(standard: Standard, choices: Choices, tolerance: float, known:
         return None
     boxes = replace(boxes, shadow=_shadow(standard, choices, first))
     search = Search(boxes, choices, tolerance, MAX_NODES)
-    prices = boxes.shadow.nodes.first_prices(np.inf) if boxes.shadow is not None else Prices()
+    at_root = boxes.shadow.nodes.root(start, Prices()) if boxes.shadow is not None else None
+    prices = Prices() if at_root is None else at_root.prices
     relaxed = boxes.relax(start, prices, np.inf)
     if relaxed is None:
         return None
@@ -137,7 +138,7 @@ class _Boxes:
             if below is None:
                 return None
             bound = self.shadow.worth * below.bound + self.shadow.constant
-            below = replace(below, bound=bound, beyond=self.shadow.worth * below.beyond)
+            below = replace(below, bound=bound, doubt=self.shadow.worth * below.doubt, beyond=self.shadow.worth * below.beyond)
             if bound >= enough:
                 return below
         solution = self.solve(allowed)
@@ -149,7 +150,10 @@ class _Boxes:
             return replace(below, bound=best, weights=solution.weights, beyond=below.beyond + (below.bound - best))
         least = max(self.standard.mandate.min_weight_if_held or 0.0, 1.0 / self.choices.most)
         held = np.where(allowed[NONE], np.minimum(np.abs(solution.weights) / least, 1.0), 1.0)
-        return Relaxed(bound, solution.weights, held, np.zeros_like(self.choices.lows), prices)
+        return Relaxed(bound, solution.weights, held, np.minimum(held, 1.0 - held), np.zeros_like(self.choices.lows), prices)
+
+    def may_reach(self, options: BoolArray, value: float) -> bool:
+        return True
 
     def promised(self, options: BoolArray) -> Incumbent | None:
         solution = self.solve(options)

@@ -11,15 +11,20 @@ from portfolios.kernels.errors import InfeasibleError
 from portfolios.kernels.feasible import FEASIBLE, feasible_weights
 from portfolios.kernels.quadratic import DAQP_EQUALITY, DAQP_INFINITE, optimum_of
 from portfolios.kernels.standard import Quadratic
-from portfolios.kernels.types import FloatArray
+from portfolios.kernels.types import FloatArray, IntArray
 
 _SUM_PENALTY = 2.0  # in mean variances; sum(w) = 1 makes it free, and it leaves more variance to each fund alone
 _FREE_SLOPE = 1e10  # reciprocal curvature of a bend; DAQP knows no bend without one
+_OWN = 1e-6  # of the largest variance: less of its own is none to a fund, and only misleads the prices
 _TINY = 1e-100
+_NEAR = 1e-8  # of the largest variance: how far off DAQP may find a value
 _SOFT = 8  # DAQP's word for a limit that may be broken at a price
 _TRADED = 1e-12
 _STRICT, _LOOSE = 1e-9, 1e-6  # by how much DAQP may miss a limit
-_FEW_STEPS, _MANY_STEPS = 4, 100
+_TRADE_STEPS, _MANY_STEPS = 4, 100  # of the price of trading
+_FEW_STEPS, _ROOT_STEPS = 2, 12  # of the price of a fund
+_COUNTED = 0.02  # of a fund too many or too few
+_WORTH_MOVING = 0.1  # of what a bound misses
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,15 @@ class Perspective:
         full = self.problem.cov + penalty
         self.own = _own_variances(full)
         self.rest = full - np.diag(self.own)
+        self.divisor = np.maximum(self.own, _TINY)
         self.linear = -self.problem.gain - penalty
         self.constant = penalty / 2.0
-        self.stiffness = _stiffness(self.rest)
         self.is_limited = bool(np.isfinite(problem.max_trade))
         self.kinks = np.flatnonzero((problem.buy > 0) | (problem.sell > 0) | self.is_limited)
         low, high = choices.hull(choices.allowed)
         self.worst = _worst(self.problem, np.maximum(-low, high)) * self.scale
         self.both = np.flatnonzero((low < 0) & (high > 0))
+        self.taken = (LONG, SHORT) if choices.allowed[SHORT].any() else (LONG,)
         self._sides(low, high)
         self._setup()
         self.tolerance = 0.0
@@ -109,9 +115,9 @@ class Perspective:
 
     def _envelope(self, allowed: BoolArray, prices: Prices) -> tuple[FloatArray, FloatArray, FloatArray, Prices]:
         """Of each side (2, n): where the envelope turns from a line into a parabola, the line's slope, the bend between them."""
-        own = np.maximum(self.own, _TINY)
-        turn = np.clip(np.sqrt(2.0 * prices.fund / own), self.least, self.largest)
-        turn = np.where(allowed[NONE], turn, 0.0)
+        turn = np.minimum(np.maximum(np.sqrt(2.0 * prices.fund / self.divisor), self.least), self.largest)
+        # Where a fund has no variance of its own the line does not end.
+        turn = np.where(allowed[NONE], np.where(self.own > 0.0, turn, self.largest), 0.0)
         slope = np.divide(prices.fund, turn, out=np.zeros_like(turn), where=turn > 0) + 0.5 * self.own * turn
         bend = np.maximum(self.own * turn - slope, 0.0)
         return turn, slope, bend, prices
@@ -145,7 +151,7 @@ class Perspective:
             return None if feasible is None else (feasible, np.zeros(self.n_rows))
         weights, multipliers = found
         held_at = np.where(multipliers > 0, self.problem.row_high, self.problem.row_low)
-        return np.clip(weights, low, high), np.where(np.isfinite(held_at), multipliers, 0.0)
+        return np.minimum(np.maximum(weights, low), high), np.where(np.isfinite(held_at), multipliers, 0.0)
 
     def _run(self, arrays: tuple[FloatArray, ...], tolerance: float) -> tuple[FloatArray, FloatArray] | None:
         if self.model is None:
@@ -177,19 +183,19 @@ class Perspective:
         constant -= prices.fund * self.choices.most
         if self.is_limited:
             constant -= prices.trade * p.max_trade
-        values = np.empty_like(self.choices.lows)
+        values = np.full_like(self.choices.lows, np.inf)
         buy, sell = p.buy + prices.trade, p.sell + prices.trade
         values[NONE] = buy * np.maximum(-p.current, 0.0) + sell * np.maximum(p.current, 0.0)
-        for option in (LONG, SHORT):
+        for option in self.taken:
             values[option] = prices.fund + self._least(option, slope, buy, sell)
         return constant, np.where(self.choices.allowed, values, np.inf)
 
     def _least(self, option: int, slope: FloatArray, buy: FloatArray, sell: FloatArray) -> FloatArray:
         """The least of 1/2 d w^2 + slope w + trading cost over an option's interval, fund by fund."""
         low, high = self.choices.lows[option], self.choices.highs[option]
-        own = np.maximum(self.own, _TINY)
+        own = self.divisor
         if not len(self.kinks):
-            at = np.clip(-slope / own, low, high)
+            at = np.minimum(np.maximum(-slope / own, low), high)
             return 0.5 * self.own * at**2 + slope * at
         current = self.problem.current
         tried = np.clip(np.stack([-(slope + buy) / own, -(slope - sell) / own, current]), low, high)
@@ -208,58 +214,96 @@ class Perspective:
         turn = np.where(weights >= 0, envelope[0][0], envelope[0][1])
         part = np.divide(np.abs(weights), turn, out=(np.abs(weights) > 1e-9).astype(float), where=turn > 1e-12)
         held = np.where(allowed[NONE], np.minimum(part, 1.0), 1.0)
-        away = weights - np.clip(weights, self.choices.lows, self.choices.highs)
-        beyond = (values - least + self.stiffness * away**2) * self.scale
         over = float(np.abs(weights - self.problem.current).sum()) - self.problem.max_trade if self.is_limited else -np.inf
-        relaxed = Relaxed((constant + float(least.sum())) * self.scale, weights, held, beyond, prices)
+        doubt = np.where(allowed[NONE], self._doubt(weights, envelope[1], prices), 0.0)
+        bound, beyond = (constant + float(least.sum())) * self.scale, (values - least) * self.scale
+        relaxed = Relaxed(bound, weights, held, doubt * self.scale, beyond, prices)
         return _Node(relaxed, values * self.scale, float(held.sum()) - self.choices.most, over)
 
-    def relax(self, allowed: BoolArray, prices: Prices, enough: float) -> Relaxed | None:
-        """Bound a node from its parent's prices, moving them a step where the bound is not yet enough."""
-        node = self._keep_turnover(allowed, prices, enough, _FEW_STEPS)
-        if node is None or node.relaxed.bound >= enough:
-            return None if node is None else node.relaxed
-        fund = node.relaxed.prices.fund
-        if abs(node.surplus) <= 0.3 or (node.surplus < 0 and fund == 0.0):
-            return node.relaxed
-        moved = replace(node.relaxed.prices, fund=fund * (1.5 if node.surplus > 0 else 0.6))
-        again = self._bound(allowed, moved)
-        return again.relaxed if again is not None and again.relaxed.bound > node.relaxed.bound else node.relaxed
+    def _doubt(self, weights: FloatArray, slopes: FloatArray, prices: Prices) -> FloatArray:
+        """What is charged too little for each fund if it is held, or its own risk that others must bear if not: the lesser."""
+        size, is_short = np.abs(weights), weights < 0
+        least, slope = (np.where(is_short, side[1], side[0]) for side in (self.least, slopes))
+        held = prices.fund + 0.5 * self.own * np.maximum(size, least) ** 2 - slope * size
+        return np.maximum(np.minimum(held, 0.5 * self.own * size**2), 0.0)
 
-    def first_prices(self, enough: float) -> Prices:
-        """The prices of the best bound of the root; that of a fund by bisection, starting where 1/K of one fund is worth it."""
-        allowed = self.choices.settled(self.choices.allowed)
-        if allowed is None:
-            return Prices()
-        low, high = 0.0, np.inf
-        at = Prices(fund=0.5 * float(np.median(self.own)) / self.choices.most**2 or 1e-6)
-        best, prices = -np.inf, Prices()
-        for _ in range(24):
-            node = self._keep_turnover(allowed, at, enough, _FEW_STEPS)
-            if node is None:
-                return prices
-            if node.relaxed.bound > best:
-                best, prices = node.relaxed.bound, node.relaxed.prices
-            low, high = (at.fund, high) if node.surplus > 0 else (low, at.fund)
-            if (low > 0 and high < 1.02 * low) or high < 1e-9 or low > 1e9:
+    def root(self, allowed: BoolArray, prices: Prices) -> Relaxed | None:
+        """The best bound at any price of a fund, sought from given ones."""
+        return self._priced(allowed, prices, np.inf, _ROOT_STEPS)
+
+    def relax(self, allowed: BoolArray, prices: Prices, enough: float) -> Relaxed | None:
+        """Bound a node from its parent's prices, moving them a little where the bound is not yet enough."""
+        return self._priced(allowed, prices, enough, _FEW_STEPS)
+
+    def _priced(self, allowed: BoolArray, prices: Prices, enough: float, steps: int) -> Relaxed | None:
+        """Move the price of a fund until as many are held as may be, or moving it gains too little of what is missing."""
+        best = self._keep_turnover(allowed, prices, enough, _TRADE_STEPS)
+        if best is None:
+            return None
+        node, low, high = best, 0.0, np.inf
+        for _ in range(steps):
+            if best.relaxed.bound >= enough or not _is_worth_moving(node, (enough - best.relaxed.bound) / self.scale):
                 break
-            fund = 4.0 * low if np.isinf(high) else 0.25 * high if low == 0 else float(np.sqrt(low * high))
-            at = replace(node.relaxed.prices, fund=fund)
-        return prices
+            fund = node.relaxed.prices.fund
+            low, high = (fund, high) if node.surplus > 0 else (low, fund)
+            if high < 1.02 * low:
+                break
+            fund = self._evening(allowed, node.relaxed.weights)
+            if not low < fund < high:
+                fund = 4.0 * low if np.isinf(high) else 0.25 * high if low == 0 else float(np.sqrt(low * high))
+            moved = self._keep_turnover(allowed, replace(node.relaxed.prices, fund=fund), enough, _TRADE_STEPS)
+            if moved is None:
+                return None
+            node = moved
+            best = max(best, node, key=lambda one: one.relaxed.bound)
+        return best.relaxed
+
+    def _evening(self, allowed: BoolArray, weights: FloatArray) -> float:
+        """The price p of a fund at which these very weights count as many funds as may be held.
+
+        Of weight w is held w / sqrt(2 p / d), at most 1; with part = w sqrt(d / 2), the largest j held wholly and K to be
+        held, sqrt(p) is the sum of the other parts over K - j.
+        """
+        most = self.choices.most - int((~allowed[NONE]).sum())
+        part = np.sort((np.abs(weights) * np.sqrt(0.5 * self.own))[allowed[NONE]])[::-1]
+        largest = part[:most] if most > 0 else part[:0]
+        if not len(largest):
+            return 0.0
+        roots = np.cumsum(part[::-1])[::-1][:most] / (most - np.arange(len(largest)))
+        return float(roots[np.argmax(roots >= largest)] ** 2)
 
     def promised(self, options: BoolArray) -> Incumbent | None:
         """A bound of the optimum under decided options, off by rounding only, and what every option of every fund would add to it."""
         node = self._keep_turnover(options, Prices(), np.inf, _MANY_STEPS)
         return None if node is None else Incumbent(node.relaxed.bound, node.relaxed.weights, options, node.values)
 
+    def may_reach(self, options: BoolArray, value: float) -> bool:
+        """Whether decided options may have an optimum of at most a value: by DAQP on the held funds where nothing bends, else unknown."""
+        held = np.flatnonzero(~options[NONE])
+        if len(self.kinks) or not len(held):
+            return True
+        p = self.problem
+        taken = options[:, held].argmax(axis=0)
+        upper = np.concatenate([self.choices.highs[taken, held], self.row_high])
+        lower = np.concatenate([self.choices.lows[taken, held], self.row_low])
+        sense = np.where(lower == upper, np.int32(DAQP_EQUALITY), np.int32(0))
+        cov, gain, rows = p.cov[held[:, None], held], p.gain[held], np.ascontiguousarray(p.rows[:, held])
+        weights, _, flag, _ = daqp.solve(cov, -gain, rows, upper, lower, sense, primal_tol=_STRICT)
+        # DAQP's own value counts what it adds to a singular matrix.
+        return flag != 1 or float(weights @ (0.5 * cov @ weights - gain)) * self.scale <= value + _NEAR * self.scale
+
     def exact(self, promised: Incumbent) -> Incumbent | None:
         """The exact optimum under the same options; None where they turn out to contradict the limits."""
         low, high = self.choices.hull(promised.options)
+        held = np.flatnonzero((low != 0.0) | (high != 0.0))
+        part, offset = restricted(replace(self.problem, low=low, high=high), held)
         try:
-            found = optimum_of(replace(self.problem, low=low, high=high))
+            found = optimum_of(part)
         except InfeasibleError:
             return None
-        return replace(promised, value=self.problem.value(found.weights) * self.scale, weights=found.weights)
+        weights = np.zeros(len(low))
+        weights[held] = found.weights
+        return replace(promised, value=(part.value(found.weights) + offset) * self.scale, weights=weights)
 
     def _keep_turnover(self, allowed: BoolArray, prices: Prices, enough: float, steps: int) -> _Node | None:
         """Move the price of trading until the turnover limit holds: regula falsi on what is traded beyond it."""
@@ -279,7 +323,25 @@ class Perspective:
             best = max(best, node, key=lambda one: one.relaxed.bound)
         if best.relaxed.bound > self.worst:
             return None
-        return best if steps == _FEW_STEPS else _between(below, above)
+        return best if steps == _TRADE_STEPS else _between(below, above)
+
+
+def restricted(problem: Quadratic, held: IntArray) -> tuple[Quadratic, float]:
+    """The problem of funds `held` alone, all others being 0, and what it costs to sell these."""
+    gone = np.delete(problem.current, held)
+    offset = float(np.delete(problem.buy, held) @ np.maximum(-gone, 0.0) + np.delete(problem.sell, held) @ np.maximum(gone, 0.0))
+    cut = {name: getattr(problem, name)[held] for name in ("gain", "low", "high", "current", "buy", "sell")}
+    max_trade = problem.max_trade - float(np.abs(gone).sum())
+    return replace(problem, cov=problem.cov[np.ix_(held, held)], rows=problem.rows[:, held], max_trade=max_trade, **cut), offset
+
+
+def _is_worth_moving(node: _Node, missing: float) -> bool:
+    """Whether another price of a fund may raise the bound by a fair share of what is missing; by the parabola that `_evening` solves."""
+    fund, held = node.relaxed.prices.fund, node.relaxed.held
+    if abs(node.surplus) <= _COUNTED or (fund == 0.0 and node.surplus < 0):
+        return False
+    partly = float(held[held < 1.0].sum()) or 1.0
+    return fund == 0.0 or missing == np.inf or node.surplus**2 / partly * fund >= _WORTH_MOVING * missing
 
 
 def _next_trade(below: _Node | None, above: _Node | None) -> float:
@@ -313,16 +375,7 @@ def _own_variances(full: FloatArray) -> FloatArray:
     own = 1.0 / np.diag(inverse)
     half = np.sqrt(own)
     own /= float(np.linalg.eigvalsh(half[:, None] * inverse * half)[-1])
-    return np.where(own > 1e-9, own, 0.0)
-
-
-def _stiffness(rest: FloatArray) -> FloatArray:
-    """The k (n,) with 1/2 d'Hd >= k_i d_i^2 for all d: 0 where some direction without curvature moves the fund."""
-    values, vectors = np.linalg.eigh(rest)
-    is_flat = values <= 1e-9 * values[-1]
-    moved = (vectors[:, is_flat] ** 2).sum(axis=1)
-    spread = (vectors[:, ~is_flat] ** 2 / values[~is_flat]).sum(axis=1)
-    return np.where(moved > 1e-10, 0.0, 0.5 / np.maximum(spread, _TINY))
+    return np.where(own > _OWN, own, 0.0)
 
 
 def _worst(problem: Quadratic, largest: FloatArray) -> float:

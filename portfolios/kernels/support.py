@@ -6,7 +6,7 @@ import numpy as np
 
 from portfolios.kernels.branching import LONG, NONE, SHORT, BoolArray, Choices, Relaxed, Search
 from portfolios.kernels.errors import SolverError
-from portfolios.kernels.perspective import Perspective
+from portfolios.kernels.perspective import Perspective, Prices, restricted
 from portfolios.kernels.standard import Quadratic
 from portfolios.kernels.types import FloatArray, IntArray
 
@@ -35,51 +35,79 @@ class _Part:
     offset: float = 0.0
 
 
-def proven_support(problem: Quadratic, choices: Choices, tolerance: float, known: BoolArray | None = None) -> BestChoice | None:
+def proven_support(
+    problem: Quadratic, choices: Choices, tolerance: float, known: BoolArray | None = None, *, is_first: bool = True
+) -> BestChoice | None:
     """Return the options of the least value of a quadratic programme over all choices of funds, or None where none is feasible.
 
-    `known` are options known to be good. Funds that cannot be part of anything better than the best portfolio seen are
-    dropped and the problem is set up again without them: the bound is then tighter and the nodes cheaper. Raises
-    SolverError("not_proven_optimal", gap) after `MAX_NODES` nodes.
+    `known` are options known to be good; `is_first` asks for the alphabetically first of equally good ones. Funds that
+    cannot be part of anything better than the best portfolio seen are dropped and the problem is set up again without them:
+    the bound is then tighter and the nodes cheaper. Raises SolverError("not_proven_optimal", gap) after `MAX_NODES` nodes.
     """
     tolerance = max(tolerance, _ROUNDING * float(np.diag(problem.cov).max()))
     if choices.settled(choices.allowed) is None:
         return None
     part: _Part | None = _Part(problem, choices, np.arange(len(problem.gain)))
-    best = None
+    best = whole = None
+    prices = Prices()
     while part is not None:
-        relaxation = Perspective(part.problem, part.choices)
-        search = Search(relaxation, part.choices, tolerance, MAX_NODES, np.inf if best is None else best.value - part.offset)
-        prices = relaxation.first_prices(np.inf)
-        relaxed = relaxation.relax(part.choices.allowed, prices, np.inf)
+        nodes = Perspective(part.problem, part.choices)
+        search = Search(nodes, part.choices, tolerance, MAX_NODES, np.inf if best is None else best.value - part.offset)
+        search.offer(known)
+        relaxed = nodes.root(part.choices.allowed, prices)
         if relaxed is None:
             break
-        search.offer(known)
-        known = None
+        whole = whole or (nodes, relaxed)
+        known, prices = None, relaxed.prices
         offer_rounded(search, relaxed)
         if best is None and search.best is None:
             start = feasible_options(problem, choices)
             if start is None:
                 return None
             search.offer(start)
-        search.swap()
-        smaller = _without_hopeless(part, search, relaxed)
-        if smaller is not None and len(smaller.at) > _SHRINKS * len(part.at):
-            search.run(prices)
-            smaller = None
+        left = _searched(part, search, relaxed)
         if search.best is not None:
             options = np.zeros((3, len(problem.gain)), bool)
             options[NONE] = True
             options[:, part.at] = search.best.options
             best = BestChoice(search.best.value + part.offset, options)
-        part = smaller
-    return best if best is None else _alphabetical(problem, choices, best)
+        part = left
+    return best if best is None or whole is None or not is_first else _alphabetical(*whole, choices, best)
 
 
-def _alphabetical(problem: Quadratic, choices: Choices, found: BestChoice) -> BestChoice:
+def _searched(part: _Part, search: Search, relaxed: Relaxed) -> _Part | None:
+    """Look for something better than the portfolios seen; returns the part to go on with where far fewer funds can be in it."""
+    search.swap()
+    if not _narrowed(search, relaxed):
+        return None
+    keep = np.flatnonzero(search.choices.allowed[1:].any(axis=0))
+    if len(keep) <= _SHRINKS * len(part.at):
+        return _only(part, search.choices, keep)
+    search.run(relaxed.prices)
+    return None
+
+
+def _narrowed(search: Search, relaxed: Relaxed) -> bool:
+    """Leave the search only the options that can be part of something better; returns whether that is any portfolio."""
+    if relaxed.bound >= search.enough:
+        return False
+    allowed = search.choices.settled(search.choices.allowed & (relaxed.bound + relaxed.beyond < search.enough))
+    if allowed is None:
+        return False
+    search.choices = replace(search.choices, allowed=allowed)
+    return bool(allowed[1:].any())
+
+
+def _only(part: _Part, choices: Choices, keep: IntArray) -> _Part:
+    problem, offset = restricted(part.problem, keep)
+    lows, highs, allowed = choices.lows[:, keep], choices.highs[:, keep], choices.allowed[:, keep]
+    return _Part(problem, Choices(lows, highs, allowed, min(choices.most, len(keep))), part.at[keep], part.offset + offset)
+
+
+def _alphabetical(nodes: Perspective, relaxed: Relaxed, choices: Choices, found: BestChoice) -> BestChoice:
     """Exchange a held fund for one of an earlier place while that changes nothing but rounding."""
-    nodes = Perspective(problem, choices)
     enough = found.value + _TIED * nodes.scale
+    allowed = choices.allowed & (relaxed.bound + relaxed.beyond <= enough)
     options = found.options
     exchanged = True
     while exchanged:
@@ -92,12 +120,13 @@ def _alphabetical(problem: Quadratic, choices: Choices, found: BestChoice) -> Be
         for entering, leaving in _earlier(options, rise, taken, enough - here.value):
             tried = options.copy()
             tried[:, [entering, leaving]] = tried[:, [leaving, entering]]
-            if not (tried & ~choices.allowed).any():
-                promised = nodes.promised(tried)
-                exact = None if promised is None or promised.value > enough else nodes.exact(promised)
-                if exact is not None and exact.value <= enough:
-                    options, exchanged = tried, True
-                    break
+            if (tried & ~allowed).any() or not nodes.may_reach(tried, enough):
+                continue
+            promised = nodes.promised(tried)
+            exact = None if promised is None or promised.value > enough else nodes.exact(promised)
+            if exact is not None and exact.value <= enough:
+                options, exchanged = tried, True
+                break
     return replace(found, options=options)
 
 
@@ -111,26 +140,6 @@ def _earlier(options: BoolArray, rise: FloatArray, taken: IntArray, room: float)
             if rise[option, entering] - rise[option, leaving] <= room:
                 pairs.append((int(entering), int(leaving)))
     return pairs
-
-
-def _without_hopeless(part: _Part, search: Search, relaxed: Relaxed) -> _Part | None:
-    """The part without the options, and the funds, that cannot be in anything better; None where nothing better is left."""
-    if relaxed.bound >= search.enough:
-        return None
-    allowed = part.choices.settled(part.choices.allowed & (relaxed.bound + relaxed.beyond < search.enough))
-    if allowed is None:
-        return None
-    search.choices = replace(part.choices, allowed=allowed)
-    keep = np.flatnonzero(allowed[LONG] | allowed[SHORT])
-    if len(keep) == 0:
-        return None
-    p, c = part.problem, part.choices
-    gone = np.delete(p.current, keep)
-    offset = float(np.delete(p.buy, keep) @ np.maximum(-gone, 0.0) + np.delete(p.sell, keep) @ np.maximum(gone, 0.0))
-    cut = {name: getattr(p, name)[keep] for name in ("gain", "low", "high", "current", "buy", "sell")}
-    smaller = replace(p, cov=p.cov[np.ix_(keep, keep)], rows=p.rows[:, keep], max_trade=p.max_trade - float(np.abs(gone).sum()), **cut)
-    most = min(c.most, len(keep))
-    return _Part(smaller, Choices(c.lows[:, keep], c.highs[:, keep], allowed[:, keep], most), part.at[keep], part.offset + offset)
 
 
 def offer_rounded(search: Search, relaxed: Relaxed) -> None:

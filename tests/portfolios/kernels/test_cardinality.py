@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.engine.universes import synthetic
 from portfolios.kernels import support
 from portfolios.kernels.cardinality import solve_cardinality
 from portfolios.kernels.direct import solve_direct
@@ -223,6 +224,38 @@ def test_locked_funds_are_held_and_excluded_ones_not() -> None:
     assert out not in held(found)
     assert f"locked:{locked}" in {one.limit for one in found.binding}
     assert found.objective == pytest.approx(every_choice(moments, mandate).objective, abs=1e-9)  # type: ignore[union-attr]
+
+
+def test_fifty_funds_of_five_classes_are_proven_in_a_small_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tree had 1,509 nodes while the price of a fund stood still down the tree.
+    monkeypatch.setattr(support, "MAX_NODES", 150)
+    fifty = synthetic(50)
+    mandate = Mandate(fifty.codes, risk_aversion=60.0, default_bounds=(0.0, 0.2), max_funds=6, min_weight_if_held=0.05)
+    found = solve_cardinality(Moments(fifty.codes, fifty.mean, fifty.cov), mandate)
+    assert found.objective == pytest.approx(0.0209633620544, abs=1e-10)
+    assert price(found, "max_funds") > 0.0
+
+
+def test_of_two_funds_without_variance_the_alphabetically_first_is_held() -> None:
+    moments = universe(8, 11)
+    cov, mean = moments.cov.copy(), moments.mean.copy()
+    cov[[2, 5]], cov[:, [2, 5]], mean[[2, 5]] = 0.0, 0.0, 0.05
+    mandate = Mandate(moments.codes, risk_aversion=10.0, max_funds=2, min_weight_if_held=0.05)
+    found = held(solve_cardinality(Moments(moments.codes, mean, cov), mandate))
+    assert "F2" in found
+    assert "F5" not in found
+
+
+def test_pairs_of_nearly_equal_share_classes_are_proven_in_a_small_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "MAX_NODES", 150)
+    moments = universe(8, 3)
+    each = np.repeat(np.arange(8), 2)
+    cov = moments.cov[np.ix_(each, each)] + 1e-7 * np.diag(np.linspace(0.5, 1.5, 16))
+    pairs = Moments(tuple(f"F{i}{side}" for i in range(8) for side in "AB"), moments.mean[each] - np.tile([0.0, 0.004], 8), cov)
+    mandate = Mandate(pairs.codes, risk_aversion=8.0, max_funds=3, min_weight_if_held=0.05, default_bounds=(0.0, 0.4))
+    expected = every_choice(pairs, mandate)
+    assert expected is not None
+    assert solve_cardinality(pairs, mandate).objective == pytest.approx(expected.objective, abs=1e-10)
 
 
 def test_a_short_position_is_as_large_as_a_long_one_must_be() -> None:
