@@ -25,7 +25,7 @@ class DecisionForm(forms.Form):
         required=False,
         max_length=LONGEST_ANSWER,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Needed to return the set; whoever asked for it reads it."),
+        help_text=_("Needed to send the set back; whoever asked for it reads it."),
     )
 
 

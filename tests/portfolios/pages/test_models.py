@@ -56,8 +56,8 @@ def test_a_set_that_is_being_made_shows_its_progress_and_one_that_failed_its_rea
 
 def test_a_supervisor_approves_on_the_page_and_sees_it_in_use(people, client):
     before, made = make_set(), make_set(waits=True)
-    assert "Approve or return" in page(client, people.sue, "market_model_set", made.pk)
-    assert "Approve or return" not in page(client, people.ada, "market_model_set", made.pk)
+    assert "Approve this set" in page(client, people.sue, "market_model_set", made.pk)
+    assert "Approve this set" not in page(client, people.ada, "market_model_set", made.pk)
     client.force_login(people.sue)
     answered = client.post(reverse("market_model_decide", args=[made.pk]), {"approve": "1", "answer": "Fine."}, follow=True)
     assert "The set is in use from now on." in answered.content.decode()
