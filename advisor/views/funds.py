@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from advisor.selectors.fund_pages import fund_view, listed_funds
+from advisor.selectors.fund_pages import FundView, fund_figures, fund_page, fund_rows, fund_view, listed_funds
 from portfolios import charts, selectors
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund
@@ -23,8 +23,10 @@ SORT_CHOICES = [
     ("fee", _("Lowest yearly fees first")),
     ("purchase", _("Lowest purchase fee first")),
     ("age", _("Longest history first")),
+    ("size", _("Largest first")),
     ("name", _("By code")),
 ]
+RANK_CHOICE = (selectors.RANK, _("Best rank first"))
 
 
 def class_choices() -> list[tuple[str, Any]]:
@@ -33,7 +35,7 @@ def class_choices() -> list[tuple[str, Any]]:
 
 
 class FundFilterForm(forms.Form):
-    q = forms.CharField(label=_("Code or name"), required=False, max_length=80)
+    q = forms.CharField(label=_("Code, name or company"), required=False, max_length=80)
     asset_class = forms.ChoiceField(label=_("Class"), required=False, choices=class_choices)
     grade = forms.TypedChoiceField(
         label=_("Risk grade"),
@@ -42,28 +44,38 @@ class FundFilterForm(forms.Form):
         empty_value=None,
         choices=[("", _("All grades")), *((grade, f"R{grade}") for grade in range(1, 6))],
     )
+    pool = forms.ChoiceField(label=_("Pool"), required=False, choices=[("", _("All funds")), ("in", _("In our pool"))])
     sort = forms.ChoiceField(label=_("Sort by"), required=False, choices=SORT_CHOICES)
+
+    def __init__(self, data: Any, view: FundView) -> None:
+        super().__init__(data)
+        if not view.sees_pool:
+            del self.fields["pool"]
+        if view.sees_ranking:
+            self.fields["sort"].choices = [*SORT_CHOICES, RANK_CHOICE]  # type: ignore[attr-defined]
 
     def query(self) -> FundQuery:
         """What was asked; a field that makes no sense is as if it had been left empty."""
         self.is_valid()
         asked = self.cleaned_data
-        return FundQuery(asked.get("q") or "", asked.get("asset_class") or "", asked.get("grade"), asked.get("sort") or "grade")
+        return FundQuery(
+            text=asked.get("q") or "",
+            asset_class=asked.get("asset_class") or "",
+            risk_grade=asked.get("grade"),
+            sort=asked.get("sort") or "grade",
+            in_pool=asked.get("pool") == "in",
+        )
 
 
 @login_required
 @require_safe
 def fund_list(request: HttpRequest) -> HttpResponse:
     view = fund_view(request.user)
-    form = FundFilterForm(request.GET)
+    form = FundFilterForm(request.GET, view)
     query = form.query()
     page = Paginator(listed_funds(view, query), FUNDS_A_PAGE).get_page(request.GET.get("page"))
-    rows = [{"fund": fund, "class_name": selectors.class_name(fund.asset_class), "mark": view.mark(fund)} for fund in page]
-    return render(
-        request,
-        "advisor/fund_list_page.html",
-        {"form": form, "query": query, "page_obj": page, "rows": rows, "view": view, "is_filtered": bool(request.GET)},
-    )
+    context = {"form": form, "query": query, "page_obj": page, "view": view, "is_filtered": bool(request.GET)}
+    return render(request, "advisor/fund_list_page.html", {**context, "rows": fund_rows(view, list(page))})
 
 
 @login_required
@@ -71,18 +83,18 @@ def fund_list(request: HttpRequest) -> HttpResponse:
 def fund(request: HttpRequest, code: str) -> HttpResponse:
     found = get_object_or_404(Fund, code=code.replace("\x00", ""))  # which PostgreSQL refuses to look for
     view = fund_view(request.user)
-    history = selectors.published_history(found) if view.is_known else None
+    page = fund_page(view, found)
     context = {
         "fund": found,
         "view": view,
-        "mark": view.mark(found),
+        "page": page,
+        "history": page.history,
+        "figures": fund_figures(page, found),
         "category": selectors.category_of(found),
         "class_name": selectors.class_name(found.asset_class),
         "lag": selectors.settlement_lag(found),
         "redemption_fees": selectors.redemption_fees(found),
-        "history": history,
+        "growth_rows": charts.growth_rows(page.history.growth) if page.history else [],
+        "rolling_rows": charts.rolling_rows(page.rolling) if page.rolling else [],
     }
-    if history is not None:
-        context["figure"] = charts.growth_figure(history.growth, name=found.name, asset_class=found.asset_class)
-        context["rows"] = charts.growth_rows(history.growth)
     return render(request, "advisor/fund_page.html", context)

@@ -1,17 +1,13 @@
-"""Funds as pages show them: found by words and filters, with their fees, their days, and their published history."""
+"""Funds as pages show them: found by words and filters, with their days, and what holding them costs in yuan."""
 
 from dataclasses import dataclass
-from datetime import date
 
-import numpy as np
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from portfolios.jurisdictions import Category, Lag, jurisdiction
-from portfolios.kernels.returns import annual_volatility
-from portfolios.kernels.types import FloatArray, Growth, IntArray, ReturnMatrix
-from portfolios.models import Fund
-from portfolios.money import rate_bps
-from portfolios.selectors.history import load_history
+from portfolios.kernels.lots import FeeStep, fee_rate_bps
+from portfolios.models import Fund, PoolFund, ScreenRow, ScreenRun
+from portfolios.money import BPS_PER_UNIT, MICRO_PER_UNIT, divide_half_up, rate_bps, split_purchase
 
 SORTS = {
     "name": ("code",),
@@ -20,9 +16,12 @@ SORTS = {
     "fee": ("annual_fee_bps", "code"),
     "purchase": ("purchase_fee_bps", "code"),
     "age": (F("inception_date").asc(nulls_last=True), "code"),
+    "size": (F("size_minor").desc(nulls_last=True), "code"),
 }
-DAYS_A_YEAR = 365.25
-PERIODS = (1, 3, 5, 10)
+RANK = "rank"  # by the percentile of a screen: for those who may see it
+DAYS_A_YEAR = 365
+HOLDINGS = (7, 30, 180, DAYS_A_YEAR, 3 * DAYS_A_YEAR)  # days for which a page says what holding costs
+EXAMPLE_MINOR = 1_000_000  # ten thousand yuan
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +32,7 @@ class FundQuery:
     asset_class: str = ""
     risk_grade: int | None = None
     sort: str = "grade"
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodFigures:
-    """A fund's total return from a date to its last one, a year where the period is longer, with its risk beside it."""
-
-    years: int | None  # None: since the first NAV
-    start: date
-    total_return: float
-    is_annual: bool
-    volatility: float
-    max_drawdown: float
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedHistory:
-    """Growth of 1 with distributions reinvested, and its figures by period; only for a year of history or more."""
-
-    growth: Growth
-    periods: list[PeriodFigures]
-
-    @property
-    def start(self) -> date:
-        return date.fromordinal(int(self.growth.dates[0]))
-
-    @property
-    def end(self) -> date:
-        return date.fromordinal(int(self.growth.dates[-1]))
-
-    @property
-    def deepest_fall(self) -> float:
-        """The largest fall from a highest value, as a positive fraction."""
-        return -float(self.growth.drawdown.min())
+    in_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +44,40 @@ class RedemptionStep:
     rate_bps: int
 
 
-def find_funds(funds: QuerySet[Fund], query: FundQuery) -> QuerySet[Fund]:
-    """Narrow funds by code or name, class and grade, in the order asked for."""
+@dataclass(frozen=True, slots=True)
+class HoldingCost:
+    """What an amount costs that is bought, held so many days at an unchanged NAV, and redeemed. Running fees are not in it."""
+
+    days: int
+    purchase_minor: int
+    redemption_minor: int
+    sales_minor: int
+
+    @property
+    def years(self) -> int | None:
+        """Whole years held, or None below one."""
+        return self.days // DAYS_A_YEAR or None
+
+    @property
+    def total_minor(self) -> int:
+        return self.purchase_minor + self.redemption_minor + self.sales_minor
+
+
+def find_funds(funds: QuerySet[Fund], query: FundQuery, run: ScreenRun | None = None) -> QuerySet[Fund]:
+    """Narrow funds by code, name or company, class, grade and pool, in the order asked for; by rank where a screen is given."""
     text = query.text.strip()[:80]
     if text:
-        funds = funds.filter(Q(code__istartswith=text) | Q(name_zh__icontains=text) | Q(name_en__icontains=text))
+        named = Q(name_zh__icontains=text) | Q(name_en__icontains=text) | Q(company__icontains=text)
+        funds = funds.filter(Q(code__istartswith=text) | named)
     if query.asset_class:
         funds = funds.filter(asset_class=query.asset_class)
     if query.risk_grade is not None:
         funds = funds.filter(risk_grade=query.risk_grade)
+    if query.in_pool:
+        funds = funds.filter(pk__in=PoolFund.objects.filter(pool__is_current=True).values("fund"))
+    if query.sort == RANK and run is not None:
+        rows = ScreenRow.objects.filter(run=run, fund=OuterRef("pk")).values("percentile")[:1]
+        return funds.annotate(rank=Subquery(rows)).order_by(F("rank").desc(nulls_last=True), "code")
     return funds.order_by(*SORTS.get(query.sort, SORTS["grade"]))
 
 
@@ -118,35 +110,33 @@ def redemption_fees(fund: Fund) -> list[RedemptionStep]:
     return [*steps, RedemptionStep(start, None, 0)]
 
 
-def published_history(fund: Fund) -> PublishedHistory | None:
-    """A fund's whole published history with figures by period, in one query; None where there is less than a year of it."""
-    history = load_history([fund.pk]).get(fund.pk)
-    if history is None or history.dates[-1] - history.dates[0] < int(DAYS_A_YEAR):
-        return None
-    dates, index = history.dates, history.total_return
-    growth = Growth(dates, index / index[0], _drawdown(index))
-    first, last = (date.fromordinal(int(dates[at])) for at in (0, -1))
-    starts = [(years, _years_before(last, years)) for years in PERIODS]
-    periods = [_figures(dates, index, years, start) for years, start in starts if start >= first]
-    return PublishedHistory(growth, [*periods, _figures(dates, index, None, first)])
+def holding_costs(fund: Fund, amount_minor: int = EXAMPLE_MINOR) -> list[HoldingCost]:
+    """What buying for an amount, holding and redeeming costs, by time held: purchase fee, redemption floor, sales-service fee.
+
+    The NAV is taken not to move. The sales-service fee is charged for the first year only, save of money-market funds.
+    """
+    category = category_of(fund)
+    is_money = category is not None and category.screen == "money"
+    fee_minor, _ = split_purchase(amount_minor, fund.purchase_fee_bps, MICRO_PER_UNIT)
+    net_minor = amount_minor - fee_minor
+    steps = [FeeStep(step.below_days, step.rate_bps) for step in redemption_fees(fund) if step.below_days is not None]
+    return [
+        HoldingCost(
+            days,
+            fee_minor,
+            divide_half_up(net_minor * fee_rate_bps(days, steps), BPS_PER_UNIT),
+            divide_half_up(net_minor * fund.sales_fee_bps * (days if is_money else min(days, DAYS_A_YEAR)), BPS_PER_UNIT * DAYS_A_YEAR),
+        )
+        for days in HOLDINGS
+    ]
 
 
-def _years_before(day: date, years: int) -> date:
-    """The same day so many years earlier; 28 February for a leap day."""
-    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day)
+def pool_fund_ids(fund_ids: list[int]) -> set[int]:
+    """Which of some funds are in the current pool. One query."""
+    return set(PoolFund.objects.filter(pool__is_current=True, fund_id__in=fund_ids).values_list("fund_id", flat=True))
 
 
-def _drawdown(index: FloatArray) -> FloatArray:
-    return index / np.maximum.accumulate(index) - 1.0
-
-
-def _figures(dates: IntArray, index: FloatArray, years: int | None, start: date) -> PeriodFigures:
-    """Figures from the last value on or before the start date to the end."""
-    at = max(0, int(np.searchsorted(dates, start.toordinal(), side="right")) - 1)
-    values = index[at:]
-    length = (dates[-1] - start.toordinal()) / DAYS_A_YEAR
-    whole = float(values[-1] / values[0])
-    is_annual = length > 1.01  # a leap year is still one year
-    volatility = annual_volatility(ReturnMatrix(("",), dates[at:], values[:, None]))[0]
-    total_return = whole ** (1 / length) - 1 if is_annual else whole - 1
-    return PeriodFigures(years, start, total_return, is_annual, float(volatility), float(_drawdown(values).min()))
+def ranks_of(fund_ids: list[int]) -> dict[int, ScreenRow]:
+    """What the screen behind the current pool says of some funds, without its reasons. One query."""
+    rows = ScreenRow.objects.filter(run__pool__is_current=True, fund_id__in=fund_ids)
+    return {row.fund_id: row for row in rows.only("fund_id", "percentile", "rank_low", "rank_high", "is_in")}

@@ -47,7 +47,7 @@ def set_level(investor, level, days=100) -> None:
 
 
 def codes(response) -> list[str]:
-    return [row["fund"].code for row in response.context["rows"]]
+    return [row.fund.code for row in response.context["rows"]]
 
 
 @pytest.mark.parametrize("url", ["/funds/", "/funds/000001/", "/orders/"])
@@ -79,7 +79,7 @@ def test_the_list_holds_what_suits_the_level_and_nothing_above(client, funds, an
 def test_a_search_finds_every_fund_and_marks_what_is_above_the_level(client, funds, anna):
     set_level(anna, 2)
     response = client.get(reverse("fund_list"), {"q": "00000", "sort": "-grade"})
-    assert {row["fund"].code: row["mark"] for row in response.context["rows"]} == {
+    assert {row.fund.code: row.mark for row in response.context["rows"]} == {
         "000005": "above",
         "000003": "",
         "000002": "",
@@ -94,7 +94,7 @@ def test_a_search_finds_every_fund_and_marks_what_is_above_the_level(client, fun
 def test_the_lowest_level_is_told_what_is_not_open_to_it(client, funds, anna):
     set_level(anna, 0)
     response = client.get(reverse("fund_list"), {"q": "00000"})
-    assert {row["fund"].code: row["mark"] for row in response.context["rows"]} == {
+    assert {row.fund.code: row.mark for row in response.context["rows"]} == {
         "000005": "forbidden", "000003": "forbidden", "000002": "forbidden", "000001": "",
     }  # fmt: skip
     assert "Not open to level C1-min" in response.text
