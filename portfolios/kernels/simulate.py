@@ -6,9 +6,10 @@ factor is brought to mean zero and its stated volatility: over a whole block a f
 published on the sessions that are asked for; what happens on other weekdays shows in the next one.
 
 Factors a day (annual volatility): market .18, rates .02, credit .008, style .10 (growth minus value), overseas .16, gold
-.135, commodity .22, property .15, and six sectors .20. Shocks are Student t with five degrees of freedom. A two-state
-regime (calm, about 16 months; stress, about two months) multiplies every shock by .85 or 1.7 and, in stress, pulls
-market, credit, overseas, property and commodity down, so falls of 15 to 40 % and their recoveries appear.
+.135, commodity .22, property .15, and six sectors .20. Shocks are Student t with five degrees of freedom, cut at six
+standard deviations. A two-state regime (calm, about 16 months; stress, about two months) multiplies every shock by .85
+or 1.7 and, in stress, pulls market, credit, overseas, property and commodity down, so falls of 15 to 40 % and their
+recoveries appear.
 
 A fund's return a day = (class mean + usual fee of the category - own fee + alpha) / 250 + loadings x factors +
 own shock (t with six degrees). Fees are thus inside the NAV. A fund that will be wound up earns less in its last two
@@ -33,6 +34,8 @@ FACTOR_VOL = np.array([0.18, 0.02, 0.008, 0.10, 0.16, 0.135, 0.22, 0.15, *[0.20]
 STRESS_PULL = np.array([0.16, 0.0, 0.25, 0.0, 0.14, -0.05, 0.10, 0.12, *[0.0] * 6])
 CALM_SHOCK, STRESS_SHOCK = 0.85, 1.7
 TO_STRESS, TO_CALM = 1 / 350, 1 / 45
+# Shocks are cut at so many standard deviations: exchanges stop shares at 10 % a day.
+FARTHEST_SHOCK = 6.0
 LAST_YEARS_DAYS = 522  # weekdays of decline before a fund is wound up
 _MICRO = 1_000_000
 _MONTH_OF_PAYMENT, _MONTH_OF_SPLIT = 3, 6  # the latest month of a year's payment hangs on the fund
@@ -104,7 +107,7 @@ def factor_returns(*, seed: int, n_days: int) -> tuple[FloatArray, FloatArray, N
         stress = _regime_block(rng)
         shocks = rng.standard_t(5, (BLOCK_DAYS, len(FACTORS))) / np.sqrt(5 / 3)
         shocks = np.where(stress[:, None], STRESS_SHOCK * shocks - STRESS_PULL, CALM_SHOCK * shocks)
-        blocks.append(_standard_block(shocks) * FACTOR_VOL / np.sqrt(DAYS_A_YEAR))
+        blocks.append(_standard_block(np.clip(shocks, -FARTHEST_SHOCK, FARTHEST_SHOCK)) * FACTOR_VOL / np.sqrt(DAYS_A_YEAR))
         slow, level = rng.standard_normal(BLOCK_DAYS), np.empty(BLOCK_DAYS)
         state = 0.0
         for day in range(BLOCK_DAYS):
@@ -152,7 +155,8 @@ def _own_shocks(fund: FundSpec, n_days: int) -> FloatArray:
     parts = []
     for block in range(-(-n_days // BLOCK_DAYS)):
         rng = np.random.default_rng([fund.seed, block])
-        parts.append(_standard_block(rng.standard_t(6, (BLOCK_DAYS, 1)))[:, 0])
+        shocks = np.clip(rng.standard_t(6, (BLOCK_DAYS, 1)), -FARTHEST_SHOCK, FARTHEST_SHOCK)
+        parts.append(_standard_block(shocks)[:, 0])
     return np.concatenate(parts)[:n_days] * fund.own_vol / np.sqrt(DAYS_A_YEAR)
 
 
