@@ -20,6 +20,11 @@ def report_context(report: BacktestReport, asked: str) -> dict[str, Any]:
     row = report.row(chosen)
     against = report.row("mix_60_40") or report.row("equal_weight")
     all_levels: list[Line] = [(report.series[code], {"series": at}) for at, code in enumerate(levels)]
+    beside: list[Line] = [
+        (report.series[code], {"role": "other", "line": {"dash": dash}})
+        for code, dash in zip(BENCHMARKS[:2], DASHES, strict=False)
+        if code in report.series
+    ]
     compared: list[Line] = [(report.series[chosen], {"role": "main"})]
     compared += [
         (report.series[code], {"role": "other", "line": {"dash": dash}})
@@ -32,7 +37,7 @@ def report_context(report: BacktestReport, asked: str) -> dict[str, Any]:
         "title": verdict(row, against),
         "levels_title": levels_title(report),
         "compared": charts.growth_paths(report.dates, compared, n_below=2),
-        "levels_figure": charts.growth_paths(report.dates, all_levels),
+        "levels_figure": charts.growth_paths(report.dates, all_levels + beside, n_below=len(all_levels)),
         "rolling": charts.rolling_paths(report.dates, compared[:2]),
         "rolling_title": rolling_title(row),
         "stress_rows": [(one, [scenario.found[at] for scenario in report.stress]) for at, one in enumerate(report.rows)],
