@@ -33,12 +33,21 @@ def memory_gib() -> int:
 
 
 def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
-    from benchmarks import foundation, levels, out_of_sample, proofs
+    from benchmarks import foundation, levels, market, out_of_sample, proofs
     from benchmarks.capacity import capacity
     from benchmarks.engine.sections import engine
     from benchmarks.readvice import review_of_everyone
 
-    listed = (*foundation.CLAIMS, *proofs.CLAIMS, *out_of_sample.CLAIMS, *levels.CLAIMS, capacity, engine, review_of_everyone)
+    listed = (
+        *foundation.CLAIMS,
+        *proofs.CLAIMS,
+        *out_of_sample.CLAIMS,
+        *levels.CLAIMS,
+        *market.CLAIMS,
+        capacity,
+        engine,
+        review_of_everyone,
+    )
     return {claim.__name__: claim for claim in listed}
 
 
