@@ -64,18 +64,27 @@ class ScreenRow(models.Model):
 
 
 class Pool(models.Model):
-    """One version of the quality pool. Exactly one is current; a new one becomes so by one pointer UPDATE."""
+    """One version of the quality pool. Exactly one is current; a new one becomes so by one pointer UPDATE.
+
+    A screen makes one version; each fund taken out by hand at once makes another one of the same screen, with its decision.
+    """
 
     name = models.CharField(_("name"), max_length=80)
     is_current = models.BooleanField(default=False)
     made_at = models.DateTimeField(auto_now_add=True)
-    screen_run = models.OneToOneField("portfolios.ScreenRun", null=True, blank=True, on_delete=models.PROTECT, related_name="pool")
+    screen_run = models.ForeignKey(
+        "portfolios.ScreenRun", null=True, blank=True, on_delete=models.PROTECT, related_name="pools", related_query_name="pool"
+    )
+    decision = models.ForeignKey("portfolios.PoolDecision", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     funds = models.ManyToManyField(Fund, through="PoolFund", related_name="pools")
 
     class Meta:
         verbose_name = _("pool")
         verbose_name_plural = _("pools")
-        constraints = [models.UniqueConstraint(fields=["is_current"], condition=models.Q(is_current=True), name="one_current_pool")]
+        constraints = [
+            models.UniqueConstraint(fields=["is_current"], condition=models.Q(is_current=True), name="one_current_pool"),
+            models.UniqueConstraint(fields=["screen_run"], condition=models.Q(decision=None), name="one_pool_a_screen"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -105,6 +114,7 @@ class PoolDecision(models.Model):
         APPROVED = "approved", _("approved")
         RETURNED = "returned", _("returned")
         WITHDRAWN = "withdrawn", _("withdrawn")
+        REPLACED = "replaced", _("replaced by a later one")
 
     fund = models.ForeignKey(Fund, on_delete=models.PROTECT, related_name="pool_decisions")
     kind = models.CharField(max_length=10, choices=Kind.choices)

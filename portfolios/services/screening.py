@@ -22,6 +22,7 @@ from portfolios.kernels.screen import screen_market
 from portfolios.kernels.screen_types import Gate, Screened
 from portfolios.models import Pool, PoolDecision, PoolFund, ScreenRow, ScreenRun
 from portfolios.selectors.screen_inputs import ScreenInputs, kernel_rules, latest_data_date, load_screen_inputs
+from portfolios.services.pool_decisions import leave_out_excluded
 
 TASK = "portfolios.execute_screen"
 LEASE_SECONDS = 300
@@ -232,6 +233,7 @@ def _conclude(run: ScreenRun, token: uuid.UUID, inputs: ScreenInputs, found: Scr
         if not finish_job(ScreenRun, run.pk, token, outcome=ScreenRun.Outcome.PUBLISHED, shortage=[], **counts):
             return False
         _point_to(pool, run.data_date)
+        leave_out_excluded()  # what was approved while the market was being screened
     return True
 
 

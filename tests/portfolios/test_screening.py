@@ -231,7 +231,7 @@ def test_people_put_funds_in_and_out_after_the_rule(market):
     assert found[ranked_out[0].fund_id].verdict == "manual_in" and found[ranked_out[0].fund_id].is_in
     assert found[ranked_out[1].fund_id].verdict == "include_refused" and not found[ranked_out[1].fund_id].is_in
     assert found[ranked_out[2].fund_id].verdict == "ranked_out"
-    members = set(run.pool.funds.values_list("pk", flat=True))
+    members = set(run.pools.get().funds.values_list("pk", flat=True))
     assert ranked_out[0].fund_id in members and first_in.pk not in members
     rules = screen_rules(run)
     assert "closed for purchase" in why(found[ranked_out[1].fund_id], rules)
