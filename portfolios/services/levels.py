@@ -116,6 +116,7 @@ def solve_without_crumbs(market: AdviceMarket, mandate: Mandate, gamma: float) -
             risk_aversion=gamma,
             funds=kept,
             bounds={code: mandate.bound(code) for code in kept},
+            current={code: weight for code, weight in mandate.current.items() if code in kept},
             buy_cost={code: cost for code, cost in mandate.buy_cost.items() if code in kept},
             sell_cost={code: cost for code, cost in mandate.sell_cost.items() if code in kept},
         )

@@ -183,6 +183,18 @@ def test_a_level_without_a_portfolio_stays_in_cash_and_says_why(market):
     assert [(note["strategy"], note["code"]) for note in notes] == [("level_1", "no_fund_of_grade")]
 
 
+def test_a_level_that_weighs_costs_against_what_it_holds_trades_less_than_one_that_follows_its_model(market):
+    changes = {"levels": (3, 5), "every_months": 1, "bands": False}
+    advised, model = run(**changes), run(follows="model", **changes)
+    for name in ("level_3", "level_5"):
+        one, two = strategy(advised, name)["costs"], strategy(model, name)["costs"]
+        assert one["turnover_a_year"] < two["turnover_a_year"]
+        assert one["purchase_fees"] + one["redemption_fees"] < two["purchase_fees"] + two["redemption_fees"]
+    first = [found.steps.earliest("day").weights["level_5"] for found in (advised, model)]
+    assert first[0] == first[1]  # without holdings advice is the model
+    assert not [note for step in advised.steps.all() for note in step.notes]
+
+
 def test_costs_lower_what_is_earned_by_what_was_paid(market):
     free, paid = run(costs="none"), run()
     for name in ("level_3", "level_5", "equal_weight"):
