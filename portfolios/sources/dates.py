@@ -32,9 +32,9 @@ def date_order(texts: Iterable[str], file: str) -> str:
     if day_second or day_first or not parts:
         return DAY_FIRST if day_first else MONTH_FIRST
     month_first, other = (_typical_gap(parts, is_day_first) for is_day_first in (False, True))
-    if month_first * _CLEARLY_CLOSER <= other:
+    if month_first * _CLEARLY_CLOSER < other:
         return MONTH_FIRST
-    if other * _CLEARLY_CLOSER <= month_first:
+    if other * _CLEARLY_CLOSER < month_first:
         return DAY_FIRST
     raise DataError("date_order_unclear", file=file, example="{}/{}/{}".format(*parts[0]))
 
