@@ -33,7 +33,7 @@ def memory_gib() -> int:
 
 
 def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
-    from benchmarks import foundation, levels, market, out_of_sample, proofs
+    from benchmarks import foundation, history_store, levels, market, out_of_sample, proofs
     from benchmarks.capacity import capacity
     from benchmarks.engine.sections import engine
     from benchmarks.readvice import review_of_everyone
@@ -44,6 +44,7 @@ def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
         *out_of_sample.CLAIMS,
         *levels.CLAIMS,
         *market.CLAIMS,
+        *history_store.CLAIMS,
         capacity,
         engine,
         review_of_everyone,
