@@ -25,11 +25,11 @@ BEAT_SCHEDULE = {
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
     "review-everyone": nightly(23, 0, "advisor.request_readvice"),
-    "screen-the-market": nightly(22, 0, "portfolios.request_due_screen"),
+    "screen-the-market": nightly(22, 15, "portfolios.request_due_screen"),
     "propose-models": nightly(22, 30, "portfolios.propose_models"),
     "sync-market": nightly(21, 45, "portfolios.sync_market"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
-    "grade-funds": nightly(22, 15, "portfolios.grade_funds"),
+    "grade-funds": nightly(22, 0, "portfolios.grade_funds"),
     "release-lapsed-capacity": nightly(0, 15, "portfolios.release_lapsed"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

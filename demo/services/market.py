@@ -17,7 +17,7 @@ from portfolios.kernels.simulate import SimulatedFund, as_matrix, simulate_funds
 from portfolios.kernels.simulate_funds import FundSpec, make_funds
 from portfolios.kernels.types import FundHistory, IntArray
 from portfolios.models import Fund
-from portfolios.services import store_histories
+from portfolios.services import grade_funds, store_histories
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ def load_market(world: World, until: date) -> int:
     since = until.replace(year=until.year - world.n_years) if world.n_years else date.min
     n_new = store_histories(_histories(made, since))
     write_facts(made)
+    grade_funds(data_date=until)
     publish_pool(specs, as_matrix(specs, sessions, made))
     return n_new
 
