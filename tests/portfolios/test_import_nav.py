@@ -357,3 +357,21 @@ def test_the_chinese_set_imports_whole_and_once_and_its_total_return_is_the_publ
     before = stored()
     assert run(path).counted.n_unchanged == 23_176
     assert stored() == before
+
+
+@pytest.mark.real_data
+def test_the_total_return_of_a_fund_with_two_distributions_is_what_a_pencil_makes_of_it():
+    import pandas as pd
+
+    path = DATA / "cn_nav" / "nav_long.csv.gz"
+    run(path)
+    rows = pd.read_csv(path, dtype=str).query("fund == '110011'").set_index("净值日期").sort_index()
+    nav = rows["单位净值"].astype(float)
+    first_day, last_day, paid = nav.index[0], nav.index[-1], rows["分红送配"].dropna()
+    assert paid.tolist() == ["每份派现金0.3500元", "每份派现金0.5000元"]
+    # Each payment buys more units at that day's NAV, so a unit of the first day is worth this much on the last.
+    units = (1 + 0.35 / nav[paid.index[0]]) * (1 + 0.50 / nav[paid.index[1]])
+    back = history("110011")
+    assert date.fromordinal(int(back.dates[0])).isoformat() == first_day
+    assert back.total_return[-1] / back.total_return[0] == pytest.approx(nav[last_day] / nav[first_day] * units, rel=1e-9)
+    assert units > 1.2, "without its distributions the fund would look a fifth poorer"
