@@ -20,7 +20,7 @@ from advisor.selectors.suitability import decide_for, recommendable_funds
 from identity.roles import STAFF_ROLES, Role
 from portfolios import charts, selectors
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund, ScreenRow, ScreenRun
+from portfolios.models import Fund, ScreenRow
 from portfolios.money import BPS_PER_UNIT
 from portfolios.selectors import FundQuery
 from portfolios.templatetags.money import percent
@@ -84,6 +84,8 @@ class FundRow:
 class FundPage:
     """Everything a fund's page shows; what the person may not see, or is not known, is None, empty or False."""
 
+    fund: Fund
+    share_classes: list[Fund]
     record: selectors.FundRecord
     mark: str
     is_in_pool: bool
@@ -94,7 +96,7 @@ class FundPage:
     payments: Sequence[selectors.Payment] = ()
     style: selectors.Style | None = None
     verdict: selectors.FundVerdict | None = None
-    run: ScreenRun | None = None
+    enter: float = 1.0  # the percentile from which a fund enters the pool
 
     @property
     def style_words(self) -> str:
@@ -149,35 +151,43 @@ def fund_rows(view: FundView, funds: Sequence[Fund]) -> list[FundRow]:
     ]
 
 
-def fund_page(view: FundView, fund: Fund) -> FundPage:
-    """Gather a fund's page. Past prices wait until the person is known; the ranking for those who may see it."""
+def fund_page(view: FundView, code: str) -> FundPage | None:
+    """Gather a fund's page, None for an unknown code. Prices wait until the person is known; the rank is for those who may see it.
+
+    At most seven queries.
+    """
+    fund, share_classes = selectors.fund_with_family(code)
+    if fund is None:
+        return None
     facts: dict[str, Any] = {
+        "fund": fund,
+        "share_classes": share_classes,
         "record": selectors.fund_record(fund),
         "mark": view.mark(fund),
-        "is_in_pool": view.sees_pool and bool(selectors.pool_fund_ids([fund.pk])),
+        "is_in_pool": view.sees_pool and fund.is_in_pool,
         "costs": selectors.holding_costs(fund),
         "yearly_fee_minor": selectors.EXAMPLE_MINOR * fund.annual_fee_bps // BPS_PER_UNIT,
     }
-    prices = selectors.load_history([fund.pk]).get(fund.pk) if view.is_known else None
+    prices = selectors.prices_of(fund) if view.is_known else None
     if prices is not None:
-        history = selectors.published_history(prices)
-        facts |= {"history": history, "payments": selectors.payments_of(prices)}
-        if history is not None:
-            facts |= {"rolling": selectors.rolling_years(history.growth), "style": selectors.style_of(fund, prices)}
-    if view.sees_ranking and (run := selectors.latest_screen()) is not None:
-        facts |= {"run": run, "verdict": selectors.verdict_of_fund(fund, run)}
+        history = selectors.published_history(prices.own)
+        facts |= {"history": history, "payments": selectors.payments_of(prices.own), "style": selectors.style_of(prices)}
+        facts["rolling"] = selectors.rolling_years(history.growth) if history else None
+    if view.sees_ranking and (row := selectors.ranks_of([fund.pk]).get(fund.pk)) is not None:
+        rules = selectors.screen_rules(row.run)
+        facts |= {"verdict": selectors.fund_verdict(row, rules), "enter": rules["enter"]}
     return FundPage(**facts)
 
 
-def fund_figures(page: FundPage, fund: Fund) -> dict[str, dict[str, Any]]:
+def fund_figures(page: FundPage) -> dict[str, dict[str, Any]]:
     """The figures of a fund's page by name; one that has nothing to show is left out."""
-    figures = {}
+    figures, fund = {}, page.fund
     if page.history is not None:
         figures["growth"] = charts.growth_figure(page.history.growth, name=fund.name, asset_class=fund.asset_class)
     if page.rolling is not None:
         figures["rolling"] = charts.rolling_figure(page.rolling, fund.asset_class)
     if page.style is not None:
         figures["style"] = charts.style_figure(page.style)
-    if page.verdict is not None and page.run is not None and page.verdict.row.percentile is not None:
-        figures["scores"] = charts.score_figure(page.verdict, selectors.screen_rules(page.run)["enter"])
+    if page.verdict is not None and page.verdict.row.percentile is not None:
+        figures["scores"] = charts.score_figure(page.verdict, page.enter)
     return figures

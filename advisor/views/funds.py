@@ -5,15 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from advisor.selectors.fund_pages import FundView, fund_figures, fund_page, fund_rows, fund_view, listed_funds
 from portfolios import charts, selectors
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund
 from portfolios.selectors import FundQuery
 
 FUNDS_A_PAGE = 25
@@ -81,19 +80,20 @@ def fund_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def fund(request: HttpRequest, code: str) -> HttpResponse:
-    found = get_object_or_404(Fund, code=code.replace("\x00", ""))  # which PostgreSQL refuses to look for
     view = fund_view(request.user)
-    page = fund_page(view, found)
+    page = fund_page(view, code.replace("\x00", ""))  # which PostgreSQL refuses to look for
+    if page is None:
+        raise Http404
     context = {
-        "fund": found,
+        "fund": page.fund,
         "view": view,
         "page": page,
         "history": page.history,
-        "figures": fund_figures(page, found),
-        "category": selectors.category_of(found),
-        "class_name": selectors.class_name(found.asset_class),
-        "lag": selectors.settlement_lag(found),
-        "redemption_fees": selectors.redemption_fees(found),
+        "figures": fund_figures(page),
+        "category": selectors.category_of(page.fund),
+        "class_name": selectors.class_name(page.fund.asset_class),
+        "lag": selectors.settlement_lag(page.fund),
+        "redemption_fees": selectors.redemption_fees(page.fund),
         "growth_rows": charts.growth_rows(page.history.growth) if page.history else [],
         "rolling_rows": charts.rolling_rows(page.rolling) if page.rolling else [],
     }

@@ -7,6 +7,7 @@ from portfolios.selectors.fund_figures import (
     RollingYear,
     Style,
     payments_of,
+    prices_of,
     published_history,
     rolling_years,
     style_of,
@@ -21,6 +22,7 @@ from portfolios.selectors.funds import (
     category_of,
     class_name,
     find_funds,
+    fund_with_family,
     holding_costs,
     pool_fund_ids,
     ranks_of,
@@ -34,7 +36,7 @@ from portfolios.selectors.orders import orders_of, steps_of, why_not
 from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
 from portfolios.selectors.screen_words import screen_rules
-from portfolios.selectors.screens import FundVerdict, latest_screen, verdict_of_fund
+from portfolios.selectors.screens import FundVerdict, fund_verdict, latest_screen
 from portfolios.selectors.sentences import error_sentence, import_problem, note_sentence, row_reason, row_sentence
 
 __all__ = [
@@ -61,6 +63,8 @@ __all__ = [
     "error_sentence",
     "find_funds",
     "fund_record",
+    "fund_verdict",
+    "fund_with_family",
     "growth_of",
     "has_ended",
     "holding_costs",
@@ -75,6 +79,7 @@ __all__ = [
     "pool_fund_ids",
     "portfolio_totals",
     "positions",
+    "prices_of",
     "published_history",
     "ranks_of",
     "redemption_fees",
@@ -87,7 +92,6 @@ __all__ = [
     "size_words",
     "steps_of",
     "style_of",
-    "verdict_of_fund",
     "weights_risk",
     "why_not",
     "year_figures",

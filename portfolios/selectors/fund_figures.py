@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-from django.db.models import F, Window
+from django.core.cache import cache
+from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from portfolios.jurisdictions import jurisdiction
@@ -13,9 +14,9 @@ from portfolios.kernels.backtest_figures import drawdown, rolling_year
 from portfolios.kernels.returns import align, annual_volatility, weekly_returns
 from portfolios.kernels.styles import style_weights
 from portfolios.kernels.types import FloatArray, FundHistory, Growth, IntArray, ReturnMatrix
-from portfolios.models import Fund
+from portfolios.models import Fund, NavYear
 from portfolios.selectors.funds import class_name
-from portfolios.selectors.history import load_history
+from portfolios.selectors.history import histories_in, load_history
 
 DAYS_A_YEAR = 365.25
 PERIODS = (1, 3, 5, 10)
@@ -23,6 +24,8 @@ MIN_ROLLING_DAYS = 91  # days that must have a return over twelve months before 
 STYLE_WEEKS = 52
 STYLE_WEEKS_BEFORE = 104
 _FUNDS_A_CLASS = 8
+_MOST_KIN = 4  # share classes of one family among the longest histories of a class
+_SAMPLE_KEY, _SAMPLE_SECONDS = "funds-of-styles", 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,14 @@ class Style:
     end: date
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """A fund's own history, and the later years of funds that stand for the classes of styles, each with its class."""
+
+    own: FundHistory
+    classes: list[tuple[str, FundHistory]]
+
+
 def published_history(history: FundHistory | None) -> PublishedHistory | None:
     """A fund's whole published history with figures by period; None where there is less than a year of it."""
     if history is None or history.dates[-1] - history.dates[0] < int(DAYS_A_YEAR):
@@ -152,44 +163,70 @@ def payments_of(history: FundHistory) -> list[Payment]:
     return [Payment(date.fromordinal(int(history.dates[i])), int(paid[i])) for i in np.flatnonzero(paid)[::-1]]
 
 
-def style_of(fund: Fund, history: FundHistory) -> Style | None:
+def prices_of(fund: Fund) -> Prices | None:
+    """A fund's whole history, and the years of funds that stand for each class which its style needs; None without prices. Two queries."""
+    if fund.last_nav_date is None:
+        return None
+    sample = {} if _is_money(fund) else _class_sample(fund)
+    since = fund.last_nav_date - timedelta(weeks=STYLE_WEEKS + STYLE_WEEKS_BEFORE + 3)
+    wanted = Q(fund=fund) | Q(fund__in=list(sample), year__range=(since.year, fund.last_nav_date.year))
+    found = histories_in(NavYear.objects.filter(wanted))
+    if fund.pk not in found:
+        return None
+    return Prices(found.pop(fund.pk), [(sample[pk], history) for pk, history in found.items()])
+
+
+def style_of(prices: Prices) -> Style | None:
     """The long-only mix of class indices that a fund's weekly returns followed in its last year, and in the two years before.
 
     A class is the mean of up to eight of its funds with the longest history, trackers of an index first, never of the fund's
     own family. None for a money-market fund, for less than a year of prices, and where fewer than two classes have prices.
-    Two queries.
     """
-    table = jurisdiction()
-    category = table.categories.get(fund.category)
-    end = int(history.dates[-1])
-    since = date.fromordinal(end - 7 * (STYLE_WEEKS + STYLE_WEEKS_BEFORE + 2))
-    if (category and category.screen == "money") or end - int(history.dates[0]) < 7 * (STYLE_WEEKS + 2):
+    dates = prices.own.dates
+    if dates[-1] - dates[0] < 7 * (STYLE_WEEKS + 2):
         return None
-    sample = _class_sample(fund, table.screen.style_classes, date.fromordinal(end))
-    histories = load_history(sample, since)
-    mine, classes = _weekly(history, histories, since, end)
-    names, means = _class_means(classes, [sample[pk] for pk in histories], table.screen.style_classes)
+    mine, others = _weekly(prices)
+    names, means = _class_means(others, [name for name, _ in prices.classes])
     if len(names) < 2 or len(mine) < STYLE_WEEKS:
         return None
-    return _style(names, mine, means, end)
+    return _style(names, mine, means, int(dates[-1]))
 
 
-def _class_sample(fund: Fund, classes: Sequence[str], end: date) -> dict[int, str]:
-    """Funds that stand for each class, with their class: priced until the fund's last day, the longest history first."""
+def _is_money(fund: Fund) -> bool:
+    category = jurisdiction().categories.get(fund.category)
+    return category is not None and category.screen == "money"
+
+
+def _class_sample(fund: Fund) -> dict[int, str]:
+    """Funds that stand for each class, by id, with their class; none of the fund's own family."""
+    sample: dict[int, str] = {}
+    for pk, name, family in cache.get_or_set(_SAMPLE_KEY, _longest_histories, _SAMPLE_SECONDS) or []:
+        is_kin = pk == fund.pk or (family and family == fund.family_code)
+        if not is_kin and list(sample.values()).count(name) < _FUNDS_A_CLASS:
+            sample[pk] = name
+    return sample
+
+
+def _longest_histories() -> list[tuple[int, str, str]]:
+    """Of each class of styles some living funds: trackers of an index first, then the longest history. One query."""
     place = Window(RowNumber(), partition_by=F("asset_class"), order_by=[F("is_index").desc(), F("inception_date").asc(), F("code").asc()])
-    living = Fund.objects.filter(asset_class__in=classes, last_nav_date__gte=end - timedelta(days=14), inception_date__isnull=False)
-    others = living.exclude(pk=fund.pk)
-    if fund.family_code:
-        others = others.exclude(family_code=fund.family_code)
-    ranked = others.annotate(place=place).filter(place__lte=_FUNDS_A_CLASS)
-    return dict(ranked.order_by("pk").values_list("pk", "asset_class"))
+    living = Fund.objects.filter(
+        asset_class__in=jurisdiction().screen.style_classes,
+        ended_on__isnull=True,
+        inception_date__isnull=False,
+        last_nav_date__isnull=False,
+    )
+    ranked = living.annotate(place=place).filter(place__lte=_FUNDS_A_CLASS + _MOST_KIN)
+    return list(ranked.order_by("asset_class", "place").values_list("pk", "asset_class", "family_code"))
 
 
-def _weekly(history: FundHistory, others: dict[int, FundHistory], since: date, end: int) -> tuple[FloatArray, FloatArray]:
-    """Weekly returns (T,) of the fund from its first whole week, and (T, n) of others, on weeks that end with its last day."""
-    start = max(since.toordinal(), int(history.dates[0]))
-    codes = (history.fund_code, *(other.fund_code for other in others.values()))
-    matrix = align(codes, {one.fund_code: one for one in (history, *others.values())})
+def _weekly(prices: Prices) -> tuple[FloatArray, FloatArray]:
+    """Weekly returns (T,) of the fund from its last gap on, and (T, n) of the others, on weeks that end with its last day."""
+    own, others = prices.own, [history for _, history in prices.classes]
+    end = int(own.dates[-1])
+    start = max(end - 7 * (STYLE_WEEKS + STYLE_WEEKS_BEFORE + 2), int(own.dates[0]))
+    codes = (own.fund_code, *(other.fund_code for other in others))
+    matrix = align(codes, {one.fund_code: one for one in (own, *others)})
     inside = (matrix.dates >= start) & (matrix.dates <= end)
     weekly, _ = weekly_returns(ReturnMatrix(codes, matrix.dates[inside], matrix.values[inside]))
     gaps = np.flatnonzero(~np.isfinite(weekly[:, 0]))
@@ -197,10 +234,11 @@ def _weekly(history: FundHistory, others: dict[int, FundHistory], since: date, e
     return weekly[from_here:, 0], weekly[from_here:, 1:]
 
 
-def _class_means(returns: FloatArray, classes: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], FloatArray]:
+def _class_means(returns: FloatArray, classes: Sequence[str]) -> tuple[list[str], FloatArray]:
     """Mean weekly returns (T, k) of the classes that have a fund priced throughout."""
-    whole = np.isfinite(returns).all(axis=0)
-    members = {name: [i for i, code in enumerate(classes) if code == name and whole[i]] for name in wanted}
+    whole = np.flatnonzero(np.isfinite(returns).all(axis=0)).tolist()
+    wanted = jurisdiction().screen.style_classes
+    members = {name: [i for i in whole if classes[i] == name] for name in wanted}
     names = [name for name in wanted if members[name]]
     means = [returns[:, members[name]].mean(axis=1) for name in names]
     return names, np.stack(means, axis=1) if means else np.empty((len(returns), 0))

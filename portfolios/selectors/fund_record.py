@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db.models import CharField, FloatField, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +17,7 @@ from portfolios.selectors.screen_words import large_amount
 from portfolios.templatetags.money import percent
 
 N_QUARTERS = 12
+_SIZE = "size"
 _QUARTERS_A_YEAR = 4
 _GRADE_REASONS = {
     "category": _("its category is R%(grade)s"),
@@ -24,6 +27,16 @@ _GRADE_REASONS = {
     "complex": _("a complex product is at least R%(grade)s"),
     "issuer": _("its issuer grades it R%(grade)s"),
 }
+
+
+class _Event(NamedTuple):
+    """A fact or a size: the kind of fact or "size", its day, and its figures."""
+
+    kind: str
+    day: date
+    text: str
+    number: int | None
+    share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,6 @@ class FundRecord:
     tenures: list[Tenure]
     quarters: list[Quarter]
     splits: list[Split]
-    share_classes: list[Fund]
     warned_on: date | None
     has_ended: bool
     size: str
@@ -84,29 +96,39 @@ class FundRecord:
 
 
 def fund_record(fund: Fund) -> FundRecord:
-    """Read a fund's record. Four queries."""
-    facts = list(FundFact.objects.filter(fund=fund).order_by("from_date", "pk"))
-    quarters = [
-        Quarter(row.as_of_date, row.size_minor, size_words(row.size_minor), row.institutional_share)
-        for row in FundSize.objects.filter(fund=fund).order_by("-as_of_date")[:N_QUARTERS]
-    ]
-    others = Fund.objects.filter(family_code=fund.family_code).exclude(pk=fund.pk).order_by("code") if fund.family_code else []
-    warnings = [fact.from_date for fact in facts if fact.kind == FundFact.Kind.LIQUIDATION_WARNING]
+    """Read a fund's record. Two queries."""
+    events = _published(fund)
+    quarters = [_quarter(event) for event in reversed(events) if event.kind == _SIZE]
+    warnings = [event.day for event in events if event.kind == FundFact.Kind.LIQUIDATION_WARNING]
     size_minor = fund.size_minor if fund.size_minor is not None else (quarters[0].size_minor if quarters else None)
     return FundRecord(
-        tenures=_tenures(fund, [fact for fact in facts if fact.kind == FundFact.Kind.MANAGER]),
-        quarters=quarters,
+        tenures=_tenures(fund, [event for event in events if event.kind == FundFact.Kind.MANAGER]),
+        quarters=quarters[:N_QUARTERS],
         splits=[
-            Split(fact.from_date, fact.number / MICRO_PER_UNIT)
-            for fact in reversed(facts)
-            if fact.kind == FundFact.Kind.SPLIT and fact.number
+            Split(event.day, event.number / MICRO_PER_UNIT)
+            for event in reversed(events)
+            if event.kind == FundFact.Kind.SPLIT and event.number
         ],
-        share_classes=list(others),
         warned_on=warnings[-1] if warnings else None,
         has_ended=has_ended(fund),
         size="" if size_minor is None else size_words(size_minor),
         grade=_grade(fund),
     )
+
+
+def _published(fund: Fund) -> list[_Event]:
+    """Facts and sizes of a fund in the order of their days, as one query: a page has few to spend."""
+    nothing = Cast(Value(None), FloatField())
+    facts = FundFact.objects.filter(fund=fund).values_list("kind", "from_date", "text", "number", nothing)
+    sizes = FundSize.objects.filter(fund=fund).values_list(
+        Value(_SIZE, CharField()), "as_of_date", Value("", CharField()), "size_minor", "institutional_share"
+    )
+    return sorted((_Event(*row) for row in facts.union(sizes, all=True)), key=lambda event: event.day)
+
+
+def _quarter(event: _Event) -> Quarter:
+    size_minor = event.number or 0
+    return Quarter(event.day, size_minor, size_words(size_minor), event.share)
 
 
 def has_ended(fund: Fund) -> bool:
@@ -119,12 +141,12 @@ def size_words(size_minor: int) -> str:
     return large_amount(size_minor / MINOR_PER_UNIT)
 
 
-def _tenures(fund: Fund, facts: list[FundFact]) -> list[Tenure]:
+def _tenures(fund: Fund, facts: list[_Event]) -> list[Tenure]:
     """Managers, the latest first; the fund's own column where no fact tells."""
     if not facts:
         return [Tenure(fund.manager, fund.manager_since, fund.ended_on)] if fund.manager and fund.manager_since else []
-    ends = [*(fact.from_date for fact in facts[1:]), fund.ended_on]
-    return [Tenure(fact.text, fact.from_date, end) for fact, end in zip(facts, ends, strict=True)][::-1]
+    ends = [*(fact.day for fact in facts[1:]), fund.ended_on]
+    return [Tenure(fact.text, fact.day, end) for fact, end in zip(facts, ends, strict=True)][::-1]
 
 
 def _grade(fund: Fund) -> Grade:

@@ -1,8 +1,9 @@
 """Funds as pages show them: found by words and filters, with their days, and what holding them costs in yuan."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from portfolios.jurisdictions import Category, Lag, jurisdiction
 from portfolios.kernels.lots import FeeStep, fee_rate_bps
@@ -131,12 +132,21 @@ def holding_costs(fund: Fund, amount_minor: int = EXAMPLE_MINOR) -> list[Holding
     ]
 
 
+def fund_with_family(code: str) -> tuple[Any, list[Any]]:
+    """A fund by its code with `is_in_pool` on it, and the other share classes of the same portfolio. One query."""
+    family = Fund.objects.filter(code=code).exclude(family_code="").values("family_code")
+    members = PoolFund.objects.filter(pool__is_current=True, fund=OuterRef("pk"))
+    found = Fund.objects.filter(Q(code=code) | Q(family_code__in=family)).annotate(is_in_pool=Exists(members)).order_by("code")
+    others = [fund for fund in found if fund.code != code]
+    return next((fund for fund in found if fund.code == code), None), others
+
+
 def pool_fund_ids(fund_ids: list[int]) -> set[int]:
     """Which of some funds are in the current pool. One query."""
     return set(PoolFund.objects.filter(pool__is_current=True, fund_id__in=fund_ids).values_list("fund_id", flat=True))
 
 
 def ranks_of(fund_ids: list[int]) -> dict[int, ScreenRow]:
-    """What the screen behind the current pool says of some funds, without its reasons. One query."""
+    """What the screen behind the current pool says of some funds, with its run. One query."""
     rows = ScreenRow.objects.filter(run__pool__is_current=True, fund_id__in=fund_ids)
-    return {row.fund_id: row for row in rows.only("fund_id", "percentile", "rank_low", "rank_high", "is_in")}
+    return {row.fund_id: row for row in rows.select_related("run", "fund")}

@@ -5,6 +5,7 @@ from datetime import date
 from itertools import groupby
 
 import numpy as np
+from django.db.models import QuerySet
 
 from portfolios.kernels.returns import align, portfolio_growth
 from portfolios.kernels.types import FundHistory, Growth, ReturnMatrix
@@ -15,10 +16,16 @@ _YEAR_COLUMNS = ("fund_id", "fund__code", "days", "nav_micro", "total_return", "
 
 def load_history(fund_ids: Iterable[int], since: date | None = None) -> dict[int, FundHistory]:
     """Histories of funds by id, from `since` on; a fund without rows is left out. One query."""
-    rows = NavYear.objects.filter(fund_id__in=list(fund_ids)).order_by("fund_id", "year")
+    rows = NavYear.objects.filter(fund_id__in=list(fund_ids))
     if since is not None:
         rows = rows.filter(year__gte=since.year)
+    return histories_in(rows, since)
+
+
+def histories_in(rows: QuerySet[NavYear], since: date | None = None) -> dict[int, FundHistory]:
+    """Histories by fund id made of stored years, from `since` on. One query."""
     histories = {}
+    rows = rows.order_by("fund_id", "year")
     for fund_id, years in groupby(rows.values_list(*_YEAR_COLUMNS).iterator(), key=lambda row: row[0]):
         history = _joined(list(years), since)
         if len(history.dates):
