@@ -26,7 +26,7 @@ from portfolios.services.pool_decisions import leave_out_excluded
 
 TASK = "portfolios.execute_screen"
 LEASE_SECONDS = 300
-ROWS_A_BLOCK = 500
+ROWS_A_BLOCK = 250
 SEED = 2026
 LIBRARIES = ("numpy",)
 # The monthly screen: sizes of a quarter are public three weeks after it, so by this day the last quarter is known.

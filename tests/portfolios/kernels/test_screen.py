@@ -199,6 +199,28 @@ def test_4433_is_a_comparison_by_returns_alone(data, found):
     assert np.isnan(young.passes_4433[5])
 
 
+@pytest.mark.parametrize("n", [1, 3, 15, 60])
+def test_a_patchy_market_of_any_size_gives_ranks_or_none(n):
+    rng, whole = np.random.default_rng(n), market(n, seed=n)
+    months, weeks = np.array(whole.record.month_values), np.array(whole.record.week_values)
+    for fund in np.flatnonzero(rng.random(n) < 0.5):
+        born = int(rng.integers(60))
+        months[:born, fund], weeks[: 2 * born, fund] = np.nan, np.nan
+    months[rng.random(months.shape) < 0.02] = np.nan
+    weeks[rng.random(weeks.shape) < 0.02] = np.nan
+    patchy = replace(
+        whole.facts,
+        is_open=rng.random(n) < 0.7,
+        retail_share=np.where(rng.random(n) < 0.5, np.nan, 0.3),
+        manager_months=np.where(rng.random(n) < 0.3, np.nan, 50.0),
+    )
+    record = replace(whole.record, month_values=months, week_values=weeks)
+    outcome = screen_market(replace(whole, facts=patchy, record=record), RULES, seed=1)
+    p = outcome.ranking.percentile
+    assert np.isnan(p[~outcome.passes]).all() and ((p >= 0) & (p <= 1))[outcome.passes].all()
+    assert not (outcome.is_in & ~outcome.passes).any()
+
+
 # --- who enters, stays and leaves ----------------------------------------------------------------------------------
 
 
@@ -264,6 +286,18 @@ def test_weights_that_do_not_add_up_and_facts_of_another_shape_are_refused(data)
         replace(data.facts, cost=data.facts.cost[1:])
     with pytest.raises(DataError, match="screen_codes_not_sorted"):
         replace(data.facts, codes=data.facts.codes[::-1])
+
+
+@pytest.mark.parametrize(("max_share", "least", "most"), [(0.25, 0.15, 0.25), (1.0, 0.25, 0.40)])
+def test_quarter_after_quarter_the_pool_outgrows_its_share_unless_it_is_held(max_share, least, most):
+    rng, n, rules = np.random.default_rng(5), 1000, replace(RULES, max_share=max_share)
+    quality, was_in, below = rng.standard_normal(n), np.zeros(n, bool), np.zeros(n, np.int64)
+    for _ in range(16):
+        quality = 0.97 * quality + np.sqrt(1 - 0.97**2) * rng.standard_normal(n)
+        percentile = (np.argsort(np.argsort(quality)) + 0.5) / n
+        verdict, below = decide(some_facts(n, was_in=was_in, quarters_below=below), np.ones(n, bool), percentile, rules)
+        was_in = np.isin(verdict, ("enters", "stays", "stays_below"))
+    assert least <= was_in.mean() <= most
 
 
 # --- survivorship --------------------------------------------------------------------------------------------------
