@@ -15,7 +15,7 @@ import numpy as np
 from django.db.models import Max
 from django.utils import timezone
 
-from portfolios.calendar import is_business_day
+from portfolios.calendar import add_business_days, is_business_day, next_business_day
 from portfolios.jurisdictions import Jurisdiction, jurisdiction
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.market_record import Grid, Record, grid_until, joined, record_of
@@ -85,10 +85,7 @@ def latest_data_date() -> date | None:
     last = Fund.objects.aggregate(last=Max("last_nav_date"))["last"]
     if last is None:
         return None
-    day = last
-    for _ in range(jurisdiction().screen.publication_lag.nav_days):
-        day = _next_open(day)
-    return min(day, timezone.localdate())
+    return min(add_business_days(last, jurisdiction().screen.publication_lag.nav_days), timezone.localdate())
 
 
 def load_screen_inputs(data_date: date, table: Jurisdiction, previous: Mapping[int, tuple[bool, int]]) -> ScreenInputs:
@@ -128,13 +125,6 @@ def _texts(values: Sequence[str]) -> NDArrayStr:
     return np.array(values, dtype=np.str_) if len(values) else np.empty(0, dtype="<U1")
 
 
-def _next_open(day: date) -> date:
-    day += timedelta(days=1)
-    while not is_business_day(day):
-        day += timedelta(days=1)
-    return day
-
-
 def public_until(data_date: date, n_days: int) -> date:
     """The last day whose prices are public on a day, when they come so many business days after it."""
     day = data_date
@@ -155,7 +145,7 @@ def _lag_days(category: str, table: Jurisdiction) -> int:
 def _grid(data_date: date, table: Jurisdiction) -> Grid:
     last = public_until(data_date, table.screen.publication_lag.nav_days)
     month_end = last.replace(day=1) - timedelta(days=1)
-    is_over = _next_open(last).month != last.month
+    is_over = next_business_day(last).month != last.month
     if is_over:
         month_end = (last.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
     return grid_until(last.toordinal(), month_end.toordinal())
