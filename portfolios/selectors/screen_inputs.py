@@ -299,20 +299,22 @@ def _sizes(living: list[_Row], rows: list[_Row], known: _Known) -> tuple[FloatAr
     n_quarters, data_date = known.table.screen.gates.size_quarters, known.data_date
     column = {row.pk: place for place, row in enumerate(living)}
     family = {row.pk: row.family_code or row.code for row in rows}
-    sums: dict[tuple[str, int], float] = defaultdict(float)
+    of_quarter: dict[tuple[int, int], int] = {}
     latest: dict[str, tuple[int, date]] = {}
     retail = np.full(len(living), np.nan)
     public = FundSize.objects.filter(published_date__lte=data_date, as_of_date__gte=data_date - timedelta(days=_SIZE_HISTORY_DAYS))
-    for fund, day, size, share in (
-        public.order_by("as_of_date").values_list("fund_id", "as_of_date", "size_minor", "institutional_share").iterator()
-    ):
+    columns = ("fund_id", "as_of_date", "size_minor", "institutional_share")
+    for fund, day, size, share in public.order_by("as_of_date").values_list(*columns).iterator():
         if fund not in family:
             continue
         quarter = day.year * 4 + (day.month - 1) // 3
-        sums[family[fund], quarter] += size / MINOR_PER_UNIT
+        of_quarter[fund, quarter] = size  # of two in a quarter the later one
         latest[family[fund]] = (quarter, day)
         if fund in column and share is not None:
             retail[column[fund]] = 1.0 - share
+    sums: dict[tuple[str, int], float] = defaultdict(float)
+    for (fund, quarter), size in of_quarter.items():
+        sums[family[fund], quarter] += size / MINOR_PER_UNIT
     sizes = np.full((n_quarters, len(living)), np.nan)
     for place, row in enumerate(living):
         name = row.family_code or row.code

@@ -16,7 +16,7 @@ from portfolios.selectors.screen_words import screen_rules, why
 from portfolios.selectors.screens import RowQuery, compare_runs, export_rows, find_rows, fund_verdict, screen_summary, verdict_of_fund
 from portfolios.services import execute_screen, request_screen, screening
 from tests.conftest import make_user
-from tests.portfolios.screen_world import DATA_DATE, LAST_DAY, make_market, shuffle_prices_after
+from tests.portfolios.screen_world import DATA_DATE, LAST_DAY, make_market, shuffle_prices_after, size
 
 pytestmark = pytest.mark.django_db
 
@@ -176,6 +176,7 @@ def test_a_size_counts_over_all_share_classes_and_the_cheapest_is_taken(market):
     Fund.objects.filter(pk__in=[fund.pk for fund in pair]).update(family_code="FAM", annual_fee_bps=100)
     Fund.objects.filter(pk=pair[0].pk).update(purchase_fee_bps=30)
     FundSize.objects.filter(fund__in=pair).update(size_minor=120_000_000_00)  # each too small alone
+    size(pair[1], date(2024, 9, 15), 1.0).save()  # a size inside a quarter gives way to that of its end
     run = screened()
     dear, cheap = (row_of(run, fund) for fund in pair)
     assert dear.gates == [{"code": "cheaper_class", "fund": "F00012"}]
