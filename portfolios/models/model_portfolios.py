@@ -46,6 +46,7 @@ class ModelSet(Job):
         constraints = [
             models.UniqueConstraint(fields=["is_current"], condition=models.Q(is_current=True), name="one_current_model_set"),
             models.CheckConstraint(condition=~models.Q(is_current=True) | models.Q(state="approved"), name="current_models_are_approved"),
+            models.CheckConstraint(condition=~models.Q(decided_by=models.F("requested_by")), name="models_four_eyes"),
         ]
 
 

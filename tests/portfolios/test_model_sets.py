@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 from django.utils import timezone
 
 from config.jobs import Job
@@ -118,6 +119,17 @@ def test_a_level_whose_budget_nothing_keeps_says_which_limit_and_leaves_the_othe
     assert model_of(made, 4).error is None
     with pytest.raises(InfeasibleError, match="no_fund_of_grade"):
         solve_advice(level=1, horizon_years=4)
+
+
+def test_a_budget_that_even_the_largest_risk_aversion_breaks_is_named(pool, monkeypatch):
+    strict = {level: rule.model_copy(update={"cvar_budget": 0.02}) for level, rule in jurisdiction().levels.items()}
+    monkeypatch.setitem(jurisdiction().__dict__, "levels", strict)
+    PoolFund.objects.filter(fund__risk_grade__lt=3).delete()
+    lost = model_of(approve_current_models(), 4)
+    assert (lost.gamma, lost.error["code"], lost.error["params"]["limit"]) == (None, "cvar_budget", 0.02)
+    assert lost.error["params"]["reached"] > 0.02
+    with pytest.raises(InfeasibleError, match="cvar_budget"):
+        solve_advice(level=4, horizon_years=8)
 
 
 def test_the_same_inputs_make_one_set_and_the_same_set_again_comes_out_the_same(pool):
@@ -273,6 +285,11 @@ def test_whoever_asked_for_a_set_cannot_approve_it_and_an_advisor_never(waiting,
         with pytest.raises(PermissionDenied):
             approve_models(model_set=waiting, actor=who)
     assert current_models() is None
+
+
+def test_the_database_too_refuses_that_one_person_asks_and_decides(waiting, people):
+    with pytest.raises(IntegrityError):
+        ModelSet.objects.filter(pk=waiting.pk).update(requested_by=people.sue, decided_by=people.sue)
 
 
 def test_a_set_is_returned_with_a_reason_and_the_same_inputs_may_be_asked_for_again(waiting, people):
