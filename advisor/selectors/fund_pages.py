@@ -48,6 +48,11 @@ class FundView:
         return self.advises or (settings.IS_DEMO and self.is_known)
 
     @property
+    def hides_ranking_from_investors(self) -> bool:
+        """Whether what this person sees of our ranking must not be passed on to an investor."""
+        return self.advises and not settings.IS_DEMO
+
+    @property
     def sees_pool(self) -> bool:
         """Whether a fund is marked as one of our pool: for staff, and in a demo."""
         return self.is_staff or (settings.IS_DEMO and self.is_known)

@@ -48,7 +48,7 @@ class FundFilterForm(forms.Form):
 
     def __init__(self, data: Any, view: FundView) -> None:
         super().__init__(data)
-        if not view.sees_pool:
+        if not view.is_staff:  # what is listed for an investor is the pool
             del self.fields["pool"]
         if view.sees_ranking:
             self.fields["sort"].choices = [*SORT_CHOICES, RANK_CHOICE]  # type: ignore[attr-defined]
@@ -74,6 +74,7 @@ def fund_list(request: HttpRequest) -> HttpResponse:
     query = form.query()
     page = Paginator(listed_funds(view, query), FUNDS_A_PAGE).get_page(request.GET.get("page"))
     context = {"form": form, "query": query, "page_obj": page, "view": view, "is_filtered": bool(request.GET)}
+    context["marks_pool"] = view.is_staff or query.text
     return render(request, "advisor/fund_list_page.html", {**context, "rows": fund_rows(view, list(page))})
 
 

@@ -9,8 +9,12 @@ from django.utils.translation import gettext as _
 
 from portfolios.selectors.fund_figures import RollingYear, Style
 from portfolios.selectors.screens import FundVerdict
+from portfolios.templatetags.money import percent
 
 MOST_DAYS = 260
+_LEAST_SHOWN = 0.03
+_ROOM_FOR_TEXT = 1.25  # the longest bar with its number behind it
+_SCORE_ROW = 52
 _LABEL_LETTERS = 22  # Latin letters of a bar's name on one line; Chinese ones are twice as wide
 
 
@@ -40,48 +44,40 @@ def rolling_rows(rolling: RollingYear) -> list[dict[str, Any]]:
 
 
 def style_figure(style: Style) -> dict[str, Any]:
-    """One bar a class for the last year, with a mark where it stood in the two years before."""
-    names = [share.name for share in style.shares]
-    bars = _bars(names, [share.weight for share in style.shares], {"asset_class": [share.code for share in style.shares]})
-    marked = [share for share in style.shares if share.before is not None]
-    marks = _marks(_("two years before"), [share.name for share in marked], [share.before or 0.0 for share in marked])
-    layout = {"xaxis": {"range": [0, 1.12], "tickformat": ".0%", "nticks": 4}, "showlegend": bool(marked)}
+    """One bar a class for the last year, with a mark where it stood in the two years before; a class of neither is left to the table."""
+    shares = [share for share in style.shares if max(share.weight, share.before or 0.0) >= _LEAST_SHOWN]
+    bars = _bars([share.name for share in shares], [share.weight for share in shares], {"asset_class": [share.code for share in shares]})
+    marked = [share for share in shares if share.before is not None]
+    marks = _marks(_("the two years before"), [share.name for share in marked], [share.before or 0.0 for share in marked])
+    layout = {"xaxis": {"range": [0, _ROOM_FOR_TEXT], "tickformat": ".0%", "tickvals": [0, 0.5, 1]}, "showlegend": bool(marked)}
     return {"data": [bars, marks] if marked else [bars], "layout": layout}
 
 
 def score_figure(verdict: FundVerdict, enter: float) -> dict[str, Any]:
-    """The fund's percentile among its peers with its interval, what is needed to enter, and each sub-score below."""
+    """The fund's percentile among its peers as a point in its interval, what is needed to enter, and a bar for each sub-score."""
     row = verdict.row
     scores = sorted((one for one in verdict.sub_scores if one.value is not None), key=lambda one: -one.weight)
-    names = [_("Overall"), *(one.name for one in scores)]
-    labels = [wrapped(name) for name in names]
-    values = [row.percentile or 0.0, *(one.value or 0.0 for one in scores)]
-    bars = _bars(labels, values, {"role": "main"})
+    overall = wrapped(_("Overall"))
+    bars = _bars([wrapped(one.name) for one in scores], [one.value or 0.0 for one in scores], {"role": "main"})
+    middle = row.percentile or 0.0
+    point = _marks(_("where it stands, and the interval"), [overall], [middle], role="main") | {"marker": {"size": 12}}
     if row.rank_low is not None and row.rank_high is not None:
-        beside = [0.0] * len(scores)
-        bars["error_x"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": [round(row.rank_high - values[0], 4), *beside],
-            "arrayminus": [round(values[0] - row.rank_low, 4), *beside],
-            "thickness": 2,
-            "width": 6,
-        }
-        bars["text"][0] = ""  # the interval stands there; the sentence above says the number
-    marks = _marks(_("needed to enter"), labels[:1], [enter])
+        above, below = max(row.rank_high - middle, 0.0), max(middle - row.rank_low, 0.0)
+        point["error_x"] = {"type": "data", "symmetric": False, "array": [round(above, 4)], "arrayminus": [round(below, 4)], "width": 6}
+    needed = _marks(_("needed to enter the pool"), [overall], [enter])
     layout = {
-        "height": 64 * len(names) + 64,
-        "xaxis": {"range": [0, 1.12], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
+        "height": _SCORE_ROW * (len(scores) + 1) + 96,
+        "bargap": 0.5,
+        "xaxis": {"range": [0, _ROOM_FOR_TEXT], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
+        "yaxis": {"categoryorder": "array", "categoryarray": [overall, *bars["y"]]},
         "showlegend": True,
-        "shapes": [
-            {"type": "line", "xref": "x", "yref": "paper", "x0": 0.5, "x1": 0.5, "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dot"}}
-        ],
     }
-    return {"data": [bars, marks], "layout": layout}
+    return {"data": [point, needed, bars], "layout": layout}
 
 
 def wrapped(name: str) -> str:
-    """A bar's name in lines short enough for a phone."""
+    """A bar's name, its first letter large, in lines short enough for a phone."""
+    name = name[:1].upper() + name[1:]
     if name.isascii():
         return "<br>".join(textwrap.wrap(name, _LABEL_LETTERS)) or name
     letters = _LABEL_LETTERS // 2
@@ -94,15 +90,15 @@ def _bars(names: list[str], values: list[float], meta: dict[str, Any]) -> dict[s
         "orientation": "h",
         "x": [round(value, 4) for value in values],
         "y": names,
-        "text": [f"{value:.0%}" for value in values],
+        "text": [percent(value, 0) for value in values],
         "textposition": "outside",
-        "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
         "showlegend": False,
         "meta": meta,
     }
 
 
-def _marks(name: str, names: list[str], values: list[float]) -> dict[str, Any]:
+def _marks(name: str, names: list[str], values: list[float], *, role: str = "target") -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -110,7 +106,7 @@ def _marks(name: str, names: list[str], values: list[float]) -> dict[str, Any]:
         "x": [round(value, 4) for value in values],
         "y": names,
         "hovertemplate": name + ": %{x:.0%}<extra></extra>",
-        "meta": {"role": "target"},
+        "meta": {"role": role},
     }
 
 
