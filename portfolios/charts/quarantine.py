@@ -22,7 +22,7 @@ def jump_figure(dates: IntArray, nav: FloatArray, jump_days: list[date]) -> dict
     return {
         "data": [
             _trace(dates[kept], nav[kept], name=_("NAV"), mode="lines", role="main"),
-            _trace(dates[at], nav[at], name=_("Jump"), mode="markers", role="loss"),
+            _trace(dates[at], nav[at], name=_("Jump"), mode="markers", role="target"),
         ],
         "layout": {"height": 320, "showlegend": False, "xaxis": {"type": "date"}, "yaxis": {"title": {"text": _("NAV")}}},
     }

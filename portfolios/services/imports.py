@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
+from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
 from portfolios.kernels.errors import DataError, KernelError
 from portfolios.models import Fund, ImportRun
 from portfolios.services.fund_rows import CURRENCY_DIFFERS, FUND_REFUSED, checked_facts, join_share_classes
@@ -29,6 +29,7 @@ from portfolios.sources.registry import CSV, SIMULATED, SOURCES, open_source
 TASK = "portfolios.execute_import"
 LEASE_SECONDS = 300
 OVERLAP_DAYS = 10  # calendar days read again before a fund's last one: a NAV restated within them is seen
+SLICE_SECONDS = 600  # of reading a source fund by fund, before other work of the queue gets its turn
 MOST_ISSUES_TOLD = 1_000
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
@@ -171,7 +172,8 @@ def execute_import(pk: int) -> bool:
             is_ours = _work_off(run, source, source.pieces(_wanted(run, today)), today)
     except KernelError as error:
         is_ours = fail_job(ImportRun, pk, token, as_data(error))
-    if is_ours:
+    run.refresh_from_db(fields=["status"])
+    if is_ours and run.status not in OPEN:
         _forget_upload(run)
     return is_ours
 
@@ -207,17 +209,29 @@ def _work_off(run: ImportRun, source: Source, pieces: Iterator[Piece], today: da
     from portfolios.services.taking_in import ClaimLost, Work, take_in
 
     token = run.claim or uuid.uuid4()
+    seconds = SLICE_SECONDS if SOURCES[run.source].needs_codes else float("inf")
     try:
-        take_in(Work(run, token, today, run.request["accept"]), source, pieces)
+        if not take_in(Work(run, token, today, run.request["accept"], seconds), source, pieces):
+            return _queue_again(run, token)
     except ClaimLost:
         return False
-    join_share_classes(Fund.objects.all())
+    join_share_classes(Fund.objects.filter(source=run.source))
     n_failed = run.state.get("n_failed", 0)
     if n_failed:
         first = run.state["failure"]
         params = {"n_failed": n_failed, "n_funds": run.n_total, "first": first}
         return fail_job(ImportRun, run.pk, token, first if n_failed == run.n_total else {"code": "source_incomplete", "params": params})
     return finish_job(ImportRun, run.pk, token)
+
+
+def _queue_again(run: ImportRun, token: uuid.UUID) -> bool:
+    """Give the run back to the queue; whoever takes it goes on after the funds done."""
+    with transaction.atomic():
+        is_ours = write_if_claimed(
+            ImportRun, run.pk, token, status=Job.Status.QUEUED, claim=None, lease_until=None, attempts=0, queued_at=timezone.now()
+        )
+        ring_by_name(TASK, run.pk, queue="bulk")
+    return is_ours
 
 
 def _work_off_table(run: ImportRun, today: date) -> bool:
@@ -233,7 +247,7 @@ def _work_off_table(run: ImportRun, today: date) -> bool:
         take_in_table(Work(run, token, today), rows)
     except ClaimLost:
         return False
-    join_share_classes(Fund.objects.all())
+    join_share_classes(Fund.objects.filter(source=run.source))
     return finish_job(ImportRun, run.pk, token)
 
 

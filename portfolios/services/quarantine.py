@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from portfolios.kernels.errors import DataError
@@ -159,7 +158,6 @@ def close_overtaken(*, stored: Iterable[FundHistory]) -> int:
     for kept in waiting.only("pk", "fund_code", "reasons"):
         first, last = spans[kept.fund_code]
         if all(first.isoformat() <= reason["day"] <= last.isoformat() for reason in kept.reasons):
-            n_closed += QuarantinedHistory.objects.filter(Q(pk=kept.pk), state=F("state")).update(
-                state=State.REJECTED, decided_at=timezone.now(), why=""
-            )
+            still = QuarantinedHistory.objects.filter(pk=kept.pk, state=State.WAITING)
+            n_closed += still.update(state=State.REJECTED, decided_at=timezone.now(), why="")
     return n_closed

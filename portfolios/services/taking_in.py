@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from portfolios.services.quarantine import STORE, Doubt, close_overtaken, judge
 from portfolios.sources.checks import fingerprint, jumps, news, notes_on
 from portfolios.sources.contract import FundFacts, Piece, Source
 from portfolios.sources.frame import Checked, check, filled, histories
+from portfolios.sources.registry import CSV
 
 _FUNDS_A_BATCH = 12
 _ISSUES_A_WRITE = 1_000
@@ -58,6 +60,7 @@ class Work:
     token: uuid.UUID
     today: date
     accept: str = ""
+    seconds: float = float("inf")  # after which other work gets its turn
     twins: dict[str, str] = field(default_factory=dict)  # fingerprint -> the first fund that had it
 
     def add(self, **counts: int) -> None:
@@ -102,11 +105,12 @@ class _Batch:
     n_reported: int = 0
 
 
-def take_in(work: Work, source: Source, pieces: Iterator[Piece]) -> None:
-    """Store what a source hands on. Raises ClaimLost, or the source's DataError; what was stored until then stays.
+def take_in(work: Work, source: Source, pieces: Iterator[Piece]) -> bool:
+    """Store what a source hands on; False where the time was over before its end. Raises ClaimLost, or the source's DataError.
 
-    `run.n_done` funds were done by an earlier attempt, and the pieces begin after them.
+    What was stored until then stays. `run.n_done` funds were done by an earlier attempt, and the pieces begin after them.
     """
+    began = monotonic()
     ImportIssue.objects.filter(run=work.run, pk__gt=work.run.state.get("last_issue", 0)).delete()
     for piece in pieces:
         if not piece.codes:
@@ -117,6 +121,9 @@ def take_in(work: Work, source: Source, pieces: Iterator[Piece]) -> None:
         for start in range(0, len(piece.codes), _FUNDS_A_BATCH):
             codes = piece.codes[start : start + _FUNDS_A_BATCH]
             _write(work, _prepared(work, ready, codes), ready, codes)
+        if monotonic() - began > work.seconds and work.run.n_done < work.run.n_total:
+            return False
+    return True
 
 
 def confirm(work: Work, **fields: Any) -> None:
@@ -146,7 +153,8 @@ def _prepared(work: Work, ready: _Sorted, codes: Sequence[str]) -> _Batch:
     rows = ready.good(codes)
     before = _stored_before(batch.funds, rows)
     rows, batch.anchored = _with_anchors(rows, before)
-    last_day = int(ready.checked.good["date"].max()) if len(ready.checked.good) else 0
+    # A file may be an old one; what any other source ends with should be of these days.
+    last_day = int(ready.checked.good["date"].max()) if work.run.source == CSV and len(rows) else work.today.toordinal()
     for code in codes:
         _report_rows(work, ready, batch, code)
     for history, said in histories(rows):

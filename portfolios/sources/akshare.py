@@ -25,6 +25,7 @@ _NO_LIMIT = 1e10  # how the table writes "no limit", in yuan
 _PER_10K = 1e4
 # The history of a money-market fund comes twenty days a request: some 180 requests for ten years.
 _PATIENCE = Patience(seconds=240)
+_TABLE_SECONDS = 60.0  # for the tables of all funds; with a fund's history, less than a worker's lease
 
 
 class AkshareSource:
@@ -67,9 +68,10 @@ class AkshareSource:
 
     def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         if self._names is None or self._purchases is None:
-            names = within(self._patience.seconds, self._api.fund_name_em)
+            seconds = min(_TABLE_SECONDS, self._patience.seconds)
+            names = within(seconds, self._api.fund_name_em)
             self._names = require_columns(names, ["基金代码", "基金简称", "基金类型"]).set_index("基金代码")
-            purchases = within(self._patience.seconds, self._api.fund_purchase_em)
+            purchases = within(seconds, self._api.fund_purchase_em)
             self._purchases = require_columns(purchases, ["基金代码", "申购状态", "日累计限定金额"]).set_index("基金代码")
         return self._names, self._purchases
 

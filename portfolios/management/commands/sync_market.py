@@ -45,7 +45,8 @@ class Command(BaseCommand):
             if not options["here"]:
                 self.stdout.write(_("Import %(run)s is queued.") % {"run": run.pk})
                 return
-            execute_import(run.pk)
+            while execute_import(run.pk) and ImportRun.objects.filter(pk=run.pk, status=Job.Status.QUEUED).exists():
+                pass  # a long reading comes in slices, so that other work of a queue gets its turn
             self._say(run)
 
     def _say(self, run: ImportRun) -> None:

@@ -155,6 +155,17 @@ def test_a_run_that_was_killed_goes_on_after_the_last_funds_done(api, monkeypatc
     assert "900001" not in {symbol for symbol, _ in api.calls}
 
 
+def test_a_long_reading_comes_in_slices_that_leave_others_their_turn(api, monkeypatch):
+    monkeypatch.setattr(import_services, "SLICE_SECONDS", -1)
+    run = request_sync(request=SyncRequest("akshare", AKSHARE_CODES))
+    seen = []
+    while execute_import(run.pk):
+        run.refresh_from_db()
+        seen.append((run.status, run.n_done))
+    assert seen == [("queued", 1), ("queued", 2), ("done", 3)]
+    assert (counts(run), run.n_funds, run.attempts) == ((24, 24, 0, 0, 0), 3, 1)
+
+
 def test_a_worker_that_lost_its_claim_writes_nothing_more(api, monkeypatch):
     whole = api.fund_money_fund_info_em
 
