@@ -60,10 +60,11 @@ def size(fund: Fund, day: date, yuan: float, *, published: date | None = None) -
     )
 
 
-def shuffle_prices_after(day: date, seed: int = 7) -> int:
-    """Permute every fund's index among the days after a day, and return how many stored years changed."""
-    rng, changed = np.random.default_rng(seed), []
-    for row in NavYear.objects.filter(year__gte=day.year):
+def shuffle_prices_after(day: date, *, of: Fund | None = None) -> int:
+    """Permute every fund's index, or that of one, among the days after a day; return how many stored years changed."""
+    rng, changed = np.random.default_rng(7), []
+    stored = NavYear.objects.filter(year__gte=day.year)
+    for row in stored.filter(fund=of) if of else stored:
         days = np.frombuffer(row.days, "<i4")
         index, nav = np.frombuffer(row.total_return, "<f8").copy(), np.frombuffer(row.nav_micro, "<i8").copy()
         later = np.flatnonzero(days > day.toordinal())

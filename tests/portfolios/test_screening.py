@@ -126,6 +126,22 @@ def test_prices_after_the_data_date_change_nothing(market):
     assert rows_as_data(screened()) != later, "the shuffled prices are read by a later screen"
 
 
+def test_a_price_from_overseas_is_public_a_day_later(market):
+    fund = market["F00005"]
+    Fund.objects.filter(pk=fund.pk).update(category="qdii", asset_class="overseas_equity")
+
+    def read() -> list:
+        inputs = load_screen_inputs(DATA_DATE, jurisdiction(), {})
+        at = inputs.market.facts.codes.index(fund.code)
+        return [part[..., at].tolist() for part in vars(inputs.market.record).values()]
+
+    before = read()
+    shuffle_prices_after(public_until(DATA_DATE, 2), of=fund)
+    assert read() == before
+    shuffle_prices_after(public_until(DATA_DATE, 3), of=fund)
+    assert read() != before
+
+
 def test_what_was_published_later_is_not_read(market):
     FundSize.objects.filter(fund=market["F00004"]).update(size_minor=500_000_000_00)
     before = rows_as_data(screened())
