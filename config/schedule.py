@@ -30,6 +30,7 @@ BEAT_SCHEDULE = {
     "sync-market": nightly(21, 45, "portfolios.sync_market"),
     "extend-simulated-market": nightly(21, 30, "demo.extend_market"),
     "grade-funds": nightly(22, 0, "portfolios.grade_funds"),
+    "watch-market": nightly(22, 20, "portfolios.watch_market"),
     "release-lapsed-capacity": nightly(0, 15, "portfolios.release_lapsed"),
     "refresh-dormancy": nightly(3, 0, "marketing.refresh_dormancy"),
 }

@@ -84,3 +84,10 @@ def grade_funds_task() -> None:
     with only_one("grade-funds", seconds=1800) as is_mine:
         if is_mine:
             services.grade_funds()
+
+
+@shared_task(name="portfolios.watch_market", queue="bulk", time_limit=1800)
+def watch_market_task() -> None:
+    with only_one("watch-market", seconds=1800) as is_mine:
+        if is_mine:
+            services.watch_market()

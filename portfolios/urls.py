@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from portfolios.views import backtests, imports, models, quarantine
+from portfolios.views import alerts, backtests, imports, models, quarantine
 
 urlpatterns: list[URLPattern] = [
     # Imports and quarantine
@@ -29,4 +29,6 @@ urlpatterns: list[URLPattern] = [
     path("backtests/<int:pk>/progress/", backtests.backtest_progress, name="market_backtest_progress"),
     path("backtests/<int:pk>/paths.csv", backtests.backtest_csv, name="market_backtest_csv"),
     # Alerts and grades
+    path("alerts/", alerts.alert_list, name="market_alerts"),
+    path("grades/", alerts.grade_list, name="market_grades"),
 ]

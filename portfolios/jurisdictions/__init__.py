@@ -141,6 +141,8 @@ class MonitorRules(Row):
     stale_days: int
     style_drift: float
     size_collapse: float
+    least_volatility: float
+    over_below: float
 
 
 class RedemptionFloor(Row):

@@ -32,7 +32,15 @@ from portfolios.services.model_sets import (
     request_models,
     return_models,
 )
+from portfolios.services.monitor import WatchReport, watch_market
 from portfolios.services.orders import OrderRefused, OrderRequest, cancel_order, confirm_orders, place_order
+from portfolios.services.pool_decisions import (
+    DecisionRefused,
+    approve_decision,
+    request_decision,
+    return_decision,
+    withdraw_decision,
+)
 from portfolios.services.pricefile import FileSolution, solve_price_file
 from portfolios.services.quarantine import QuarantineRefused, accept_quarantined, reject_quarantined
 from portfolios.services.screening import execute_screen, request_due_screen, request_screen
@@ -44,6 +52,7 @@ __all__ = [
     "Book",
     "BookSolution",
     "CapacityRefused",
+    "DecisionRefused",
     "FileSolution",
     "GradeReport",
     "ImportReport",
@@ -57,7 +66,9 @@ __all__ = [
     "Promise",
     "QuarantineRefused",
     "SyncRequest",
+    "WatchReport",
     "accept_quarantined",
+    "approve_decision",
     "approve_models",
     "cancel_order",
     "confirm_orders",
@@ -79,12 +90,14 @@ __all__ = [
     "release_lapsed",
     "report_of",
     "request_backtest",
+    "request_decision",
     "request_due_screen",
     "request_import",
     "request_models",
     "request_screen",
     "request_sync",
     "reserve_capacity",
+    "return_decision",
     "return_models",
     "solve",
     "solve_advice",
@@ -96,4 +109,6 @@ __all__ = [
     "store_histories",
     "sync_configured_source",
     "uploads_folder",
+    "watch_market",
+    "withdraw_decision",
 ]
