@@ -3,6 +3,8 @@
 import json
 from datetime import date, timedelta
 from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from django.utils import timezone
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError
 from portfolios.models import Backtest, BacktestStep, Fund
-from portfolios.services import backtests, execute_backtest, request_backtest
+from portfolios.selectors import load_history
+from portfolios.selectors.backtests import strategy_name
+from portfolios.services import ImportRequest, backtest_world, backtests, execute_backtest, import_nav, request_backtest
 from portfolios.services.backtests import BacktestInputs
 from tests.portfolios.backtest_world import END, FIRST_DECISION, FUNDS, START, asked, paths, store_market, weekdays
 
@@ -231,6 +235,39 @@ def test_without_a_money_market_fund_cash_earns_the_rate_of_the_settings(market)
     assert row["costs"] is None
 
 
+def test_a_pool_screened_anew_is_kept_with_each_step_and_its_incumbents_are_known_to_the_next(market, monkeypatch):
+    asked_of: list[tuple[date, dict]] = []
+    real = backtest_world.load_screen_inputs
+
+    def recorded(day, rules, previous):
+        asked_of.append((day, dict(previous)))
+        return real(day, rules, previous)
+
+    def few(data, rules, **how):
+        """The kernel's verdict on nine funds would be empty: three of them are in, one of these is below the line."""
+        chosen = np.isin(data.facts.codes, ["BOND1", "INDEX1", "SHARE1"])
+        below = np.where(np.isin(data.facts.codes, ["BOND1"]), 1, 0)
+        return SimpleNamespace(codes=data.facts.codes, is_in=chosen, quarters_below=below)
+
+    monkeypatch.setattr(backtest_world, "load_screen_inputs", recorded)
+    monkeypatch.setattr(backtest_world, "screen_market", few)
+    backtest = run(funds=(), every_months=12, levels=(5,))
+    steps = list(backtest.steps.order_by("day"))
+    assert [set(step.weights["equal_weight"]) for step in steps] == [{"BOND1", "INDEX1", "SHARE1"}] * 2
+    assert steps[0].screen == {"BOND1": [True, 1], "INDEX1": [True, 0], "SHARE1": [True, 0]}
+    ids = dict(Fund.objects.values_list("code", "pk"))
+    assert [day for day, _previous in asked_of] == [step.day for step in steps]
+    assert asked_of[0][1] == {}
+    assert asked_of[1][1] == {ids["BOND1"]: (True, 1), ids["INDEX1"]: (True, 0), ids["SHARE1"]: (True, 0)}
+    assert set(strategy(backtest, "cash")) and backtest.inputs["pool"] == "screen"
+
+
+def test_a_screen_that_lets_nothing_in_leaves_the_levels_as_they_are_and_says_so(market):
+    backtest = run(funds=(), every_months=12, levels=(5,))  # nine funds are too few for the rules
+    assert [note["code"] for step in backtest.steps.all() for note in step.notes] == ["no_pool_then"] * 2
+    assert set(strategy(backtest, "level_5")["growth"]) == {1.0}
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -279,3 +316,44 @@ def test_a_fund_without_a_known_category_is_refused(market):
     Fund.objects.filter(code="BOND1").update(category="unheard")
     with pytest.raises(DataError, match="unknown_category"):
         request_backtest(name="walk", inputs=asked())
+
+
+ETF = Path(__file__).resolve().parents[3] / "shared" / "data" / "etf"
+ETF_FUNDS = ("SPY", "AGG", "BIL", "SHY", "IEF", "LQD", "EFA", "GLD")
+
+
+def etf_part(folder: Path, first: str, last: str) -> dict[str, Path]:
+    """A few columns and years of the set, as files to import."""
+    import pandas as pd
+
+    files = {"prices": "ETFs_Prices.csv", "total_return": "ETFs_TotalReturnIndices.csv"}
+    for name in files.values():
+        frame = pd.read_csv(ETF / name, encoding="utf-8-sig")
+        days = pd.to_datetime(frame["Date"], format="%m/%d/%Y")
+        frame[(days >= first) & (days <= last)][["Date", *ETF_FUNDS]].to_csv(folder / name, index=False)
+    return {key: folder / name for key, name in files.items()} | {"descriptions": ETF / "ETFs_desc.csv"}
+
+
+@pytest.mark.real_data
+def test_the_command_of_the_documentation_on_a_short_window_of_the_etf_set(tmp_path):
+    files = etf_part(tmp_path, "2007-06-01", "2011-12-30")
+    report = import_nav(request=ImportRequest(today=END, accept_jumps="the crash of 2008", **files))
+    assert (report.n_funds, report.refused) == (len(ETF_FUNDS), {})
+    said, printed = StringIO(), StringIO()
+    arguments = ["--start", "2009-07-01", "--end", "2011-12-30", "--costs", "caps", "--index-funds", "all"]
+    arguments += ["--cash", "BIL", "--equity", "SPY", "--bond", "AGG"]
+    call_command("backtest", *arguments, stdout=said)
+    call_command("backtest", *arguments, "--json", stdout=printed)
+    result = {row["name"]: row["figures"] for row in json.loads(printed.getvalue())["result"]["strategies"]}
+    lines = {line.split("  ")[0]: line.split() for line in said.getvalue().splitlines()[1:]}
+    for name, figures in result.items():
+        assert f"{abs(figures['annual_return']) * 100:.2f}" in " ".join(lines[strategy_name(name)]), name
+    # By hand: 60 % SPY and 40 % AGG, bought on the first day at the highest fees, set back when one is a fifth away.
+    fund = {code: load_history([Fund.objects.get(code=code).pk])[Fund.objects.get(code=code).pk] for code in ("SPY", "AGG", "BIL")}
+    at = int(np.searchsorted(fund["SPY"].dates, date(2009, 7, 1).toordinal()))
+    grown = {code: one.total_return[-1] / one.total_return[at] for code, one in fund.items()}
+    held = 0.6 / 1.008 * grown["SPY"] + 0.4 / 1.003 * grown["AGG"]
+    bought = 0.6 / 1.008 + 0.4 / 1.003
+    assert result["mix_60_40"]["growth"] == pytest.approx(held / bought, rel=0.01)
+    assert result["cash"]["growth"] == pytest.approx(grown["BIL"], rel=1e-6)
+    assert result["level_5"]["volatility"] > result["level_2"]["volatility"] > result["level_1"]["volatility"]
