@@ -77,8 +77,10 @@ def measure(n: int) -> dict[str, Any]:
     began = time.monotonic()
     for start in range(0, n, BLOCK):
         people = [(i, (int(levels[i]), float(years[i])), int(amounts[i])) for i in range(start, min(start + BLOCK, n))]
-        for person in _promise(desk, people):
-            _promise_anew(desk, person)
+        refused = _promise(desk, people)
+        while refused:  # each round at least the first of each level and years is promised or has no room
+            _solve_anew(desk, refused)
+            refused = _promise(desk, refused)
     return _judge(desk, n) | {"seconds": time.monotonic() - began}
 
 
@@ -107,13 +109,13 @@ def _promise(desk: Desk, people: list[tuple[int, tuple[int, float], int]]) -> li
     return [asked[reference][0] for reference in refused]
 
 
-def _promise_anew(desk: Desk, person: tuple[int, tuple[int, float], int]) -> None:
-    _, key, amount = person
-    desk.weights[key] = _solved(desk, key, amount)
-    if desk.weights[key] is None:
-        desk.n_no_room += 1
-    elif _promise(desk, [person]):
-        raise AssertionError("the room that the engine saw was not there a moment later, with nobody else about")
+def _solve_anew(desk: Desk, refused: list[tuple[int, tuple[int, float], int]]) -> None:
+    """New weights for those who were refused, by the room for the first of each level and years."""
+    first: dict[tuple[int, float], int] = {}
+    for _, key, amount in refused:
+        first.setdefault(key, amount)
+    for key, amount in first.items():
+        desk.weights[key] = _solved(desk, key, amount)
 
 
 def _solved(desk: Desk, key: tuple[int, float], amount: int) -> dict[str, float] | None:
