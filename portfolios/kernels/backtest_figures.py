@@ -65,7 +65,7 @@ def calendar_years(dates: IntArray, wealth: FloatArray) -> list[tuple[int, float
     years = years_of(dates)
     ends = np.flatnonzero(np.append(np.diff(years) != 0, True))
     found, start = [], 0
-    for end in ends:
+    for end in ends[ends > 0]:  # a path that begins on the last day of a year says nothing of it
         is_whole = dates[end] - dates[start] >= FULL_YEAR_DAYS
         found.append((int(years[end]), float(wealth[end] / wealth[start] - 1.0), bool(is_whole)))
         start = int(end)
