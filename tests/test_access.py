@@ -5,7 +5,7 @@ All ids in the addresses belong to Anna, whom Ada advises and Cora covers; Sue s
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,12 @@ from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
 from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage, RecommenderRun
 from marketing.services import ensure_builtin_segments
-from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolFund
+from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolDecision, PoolFund
 from tests.advisor.test_onboarding import ANSWERS
 from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
 from tests.portfolios.pages.import_world import waiting_history
 from tests.portfolios.pages.models_world import make_set
+from tests.portfolios.pages.screens_world import make_run
 
 WHO = ("nobody", "anna", "ben", "ada", "bob", "cora", "sue", "mark", "adam")
 TABLE = Path(__file__).with_name("access.txt")
@@ -84,6 +85,10 @@ def annas(people):
     delivery = Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
     backtest = Backtest.objects.create(name="walk", inputs=BACKTEST_INPUTS, inputs_sha256="0", status="done", result=BACKTEST_RESULT)
     models = [make_set(waits=waits) for waits in (False, True)]
+    screens = [make_run(date(2026, month, 20), {"A00001": 0.9}) for month in (8, 11)]
+    wish = PoolDecision.objects.create(
+        fund=fund, kind="exclude", reason="A new manager came", expires_date=timezone.localdate() + timedelta(days=30), asked_by=people.ada
+    )
     return {
         "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
         "campaign": campaign.pk,
@@ -94,6 +99,9 @@ def annas(people):
         **dict.fromkeys([f"market_model_{name}" for name in ("set", "progress", "compare", "decide")], models[1].pk),
         **dict.fromkeys(("market_import", "market_import_issues", "market_import_progress"), ImportRun.objects.create(source="csv").pk),
         **dict.fromkeys(("market_quarantine", "market_quarantine_decide"), waiting_history().pk),
+        **dict.fromkeys([f"market_screen{name}" for name in ("", "_progress", "_compare", "_csv", "_fund")], screens[1].pk),
+        **dict.fromkeys(("market_pool_version", "market_pool_csv"), Pool.objects.get().pk),
+        **dict.fromkeys([f"market_pool_decision{name}" for name in ("", "_decide", "_withdraw")], wish.pk),
         **dict.fromkeys(("market_backtest", "market_backtest_csv", "market_backtest_progress"), backtest.pk),
         "admin:advisor_branch_change": investor.household.branch_id,
         "admin:advisor_cover_change": Cover.objects.get().pk,
@@ -116,7 +124,7 @@ THING = {
 def address(name: str, parameters: tuple[str, ...], annas: dict) -> str:
     if not parameters:
         return reverse(name)
-    fixed = {"item": "income", "uidb36": "1", "key": "set-password", "app_label": "portfolios", "content_type_id": "1"}
+    fixed = {"item": "income", "code": "A00001", "uidb36": "1", "key": "set-password", "app_label": "portfolios", "content_type_id": "1"}
     prefix = name.split("_")[0]
     thing = annas.get(name) or annas.get(THING.get(name) or prefix, 1)
     return reverse(name, kwargs={parameter: fixed.get(parameter, thing) for parameter in parameters})

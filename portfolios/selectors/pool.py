@@ -237,6 +237,10 @@ def with_touched(decisions: Collection[PoolDecision]) -> list[Touched]:
     return told
 
 
+def is_in_pool(fund: Fund) -> bool:
+    return PoolFund.objects.filter(pool__is_current=True, fund=fund).exists()
+
+
 def funds_like(text: str) -> list[Fund]:
     """Funds by code, else by part of the code or name: the exact code alone, else the first dozen."""
     text = text.strip()[:80]
