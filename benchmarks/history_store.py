@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.rows import Row
 
-DAYS, YEAR, FUNDS, FEW, POOL = 2_440, 244, 2_000, 300, 60
+DAYS, YEAR, FUNDS, FEW, POOL = 2_440, 244, 1_000, 300, 60
 BLOCK = 250  # funds a transaction of packed years; rows go 5,000 a transaction
 
 
@@ -49,8 +49,8 @@ def history_store(quick: bool) -> Iterator[Row]:
     for name, (load, read, whole, append, size) in found.items():
         first = f"{n:,} funds x {DAYS:,} days as {name}: loaded, MiB"
         ratio = "–" if name == "packed years" else f"{load / ours[0]:.1f}"
-        yield Row(first, f"{load:.1f} s", f"{size:.0f} MiB", ratio)
-        yield Row(f"  {POOL} funds read, all read, a day appended to all", f"{read * 1000:.0f} ms", f"{whole:.1f} s, {append:.1f} s")
+        yield Row(first, f"{load:.2f} s", f"{size:.0f} MiB", ratio)
+        yield Row(f"  {POOL} funds read, all read, a day appended to all", f"{read * 1000:.0f} ms", f"{whole:.2f} s, {append:.2f} s")
 
 
 def _timed(work: Callable[[], object]) -> float:
