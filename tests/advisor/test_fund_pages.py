@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from plotly.graph_objects import Figure
 
-from portfolios.models import Fund, Pool, PoolFund
+from portfolios.models import Fund, FundFact, FundSize, GradeChange, Pool, PoolFund, ScreenRow, ScreenRun
 from tests.portfolios.market import make_fund, publish
 
 pytestmark = pytest.mark.django_db
@@ -192,11 +192,197 @@ def test_a_search_with_a_nul_is_as_if_nothing_had_been_searched(client, funds, a
     assert codes(client.get("/funds/?q=%00")) == ["000001"]
 
 
+def screen(funds) -> ScreenRun:
+    """A screen behind the current pool that ranked the wild fund, and gated the bonds."""
+    run = ScreenRun.objects.create(data_date=date(2026, 1, 30), rules_version="test", outcome=ScreenRun.Outcome.PUBLISHED)
+    Pool.objects.filter(is_current=True).update(screen_run=run)
+    ranked = {"percentile": 0.871, "rank_low": 0.35, "rank_high": 0.91, "passes_4433": True, "is_in": True, "verdict": "enters"}
+    ScreenRow.objects.create(
+        run=run, fund=funds["wild"], peer_group="sector", n_peers=27, risk_grade=5, sub_scores={"mrar": 0.85, "cost": 0.5}, **ranked
+    )
+    ScreenRow.objects.create(
+        run=run,
+        fund=funds["bond"],
+        peer_group="bond",
+        risk_grade=2,
+        verdict="gated",
+        gates=[{"code": "too_young", "months": 20, "needs": 36}],
+    )
+    return run
+
+
 def test_the_fund_page_takes_few_queries(client, funds, anna, django_assert_max_num_queries):
+    """With everything on it, and nothing cached."""
+    set_level(anna, 5)
+    wild = funds["wild"]
+    publish(wild, navs(2_000))
+    screen(funds)
+    Fund.objects.filter(pk=wild.pk).update(family_code="F")
+    Fund.objects.create(code="000006", category="sector", asset_class="sector_equity", risk_grade=5, source="test", family_code="F")
+    for n, name in enumerate(("equity", "bond", "gold")):
+        publish(make_fund(f"80000{n}", category=name), navs(2_000, dip_at=100 * n + 1))
+    FundFact.objects.create(fund=wild, kind="manager", from_date=START, published_date=START, text="Wang")
+    FundSize.objects.create(fund=wild, as_of_date=START, published_date=START, size_minor=10**11, units_centi=1)
+    GradeChange.objects.create(fund=wild, to_grade=5, own_grade=5, data_date=START)
+    with django_assert_max_num_queries(12):
+        response = client.get(reverse("fund", args=["000005"]))
+    page = response.context["page"]
+    assert page.style and page.verdict and page.share_classes and page.record.quarters and page.record.grade.changes
+    assert set(response.context["figures"]) == {"growth", "rolling", "style", "scores"}
+
+
+def test_every_chart_has_a_sentence_and_its_numbers_in_a_table(client, funds, anna):
     set_level(anna, 5)
     publish(funds["wild"], navs(2_000))
-    with django_assert_max_num_queries(12):
-        client.get(reverse("fund", args=["000005"]))
+    screen(funds)
+    html = client.get(reverse("fund", args=["000005"])).text
+    cards = re.findall(r'<section class="chart-card">.*?</section>', html, re.S)
+    assert len(cards) == 3  # no style: there is no other class to compare it with
+    for card in cards:
+        assert 'class="plot"' in card and "<h2>" in card and "<details>" in card and '<p class="source">' in card
+        Figure(json.loads(re.search(r'type="application/json">(.*?)</script>', card, re.S)[1]))
+
+
+# Our own ranking, where the sales-conduct rule allows it
+
+RANK_WORDS = ("Our screen ranks it above 87", "Passes the 4433 rule", "In our pool")
+
+
+@pytest.fixture
+def ranked(funds, people, settings):
+    """A fund with a rank and history; second factors are another test's matter."""
+    settings.SECOND_FACTOR_REQUIRED = False
+    publish(funds["wild"], navs(2_000))
+    screen(funds)
+    set_level(people.anna_investor, 5)
+    return reverse("fund", args=["000005"])
+
+
+@pytest.mark.parametrize(
+    ("who", "is_demo", "sees"),
+    [
+        ("anna", True, True),
+        ("anna", False, False),
+        ("ada", False, True),
+        ("sue", False, True),
+        ("mark", False, False),
+        ("mark", True, True),
+    ],
+)
+def test_our_ranking_is_shown_in_a_demo_and_to_advisors(client, people, ranked, settings, who, is_demo, sees):
+    settings.IS_DEMO = is_demo
+    client.force_login(getattr(people, who))
+    page = client.get(ranked)
+    assert [words in page.text for words in RANK_WORDS] == [sees, sees, sees or who == "mark"]
+    assert ("scores" in page.context["figures"]) is sees
+    assert page.context["history"] is not None
+    listed = client.get(reverse("fund_list"), {"q": "wild"})
+    assert ("Rank" in listed.text) is sees
+    assert (listed.context["rows"][0].rank is not None) is sees
+
+
+def test_an_advisor_of_a_licensed_deployment_is_told_that_the_ranking_is_not_for_clients(client, people, ranked, settings):
+    client.force_login(people.ada)
+    assert "For advisors" not in client.get(ranked).text
+    settings.IS_DEMO = False
+    assert "For advisors" in client.get(ranked).text
+
+
+def test_an_investor_who_is_not_known_sees_no_ranking_even_in_a_demo(client, people, ranked):
+    set_level(people.anna_investor, 5, days=-1)
+    client.force_login(people.anna)
+    page = client.get(ranked)
+    assert not any(words in page.text for words in RANK_WORDS)
+    assert page.context["figures"] == {}
+
+
+def test_a_licensed_investor_cannot_sort_by_our_rank(client, people, ranked, settings):
+    """Else the order of the list would tell it."""
+    client.force_login(people.anna)
+    assert codes(client.get(reverse("fund_list"), {"sort": "rank"}))[0] == "000005"
+    settings.IS_DEMO = False
+    assert codes(client.get(reverse("fund_list"), {"sort": "rank"})) == ["000001", "000002", "000005"]
+    assert codes(client.get(reverse("fund_list"), {"sort": "rank", "q": "0000"}))[0] == "000001"
+
+
+def test_a_fund_that_fails_a_gate_is_told_why_without_a_chart(client, people, ranked):
+    client.force_login(people.ada)
+    page = client.get(reverse("fund", args=["000002"]))
+    assert "Our screen does not rank it" in page.text and "36 are needed" in page.text
+    assert "scores" not in page.context["figures"]
+
+
+# The list
+
+
+def test_staff_narrow_the_list_to_the_pool_and_see_who_is_in_it(client, people, funds):
+    client.force_login(people.mark)
+    rows = client.get(reverse("fund_list")).context["rows"]
+    assert {row.fund.code: row.is_in_pool for row in rows} == {"000001": True, "000002": True, "000003": False, "000005": True}
+    assert codes(client.get(reverse("fund_list"), {"pool": "in"})) == ["000001", "000002", "000005"]
+    assert len(codes(client.get(reverse("fund_list"), {"pool": "<b>"}))) == 4
+
+
+def test_a_licensed_investor_is_not_told_which_found_fund_is_in_the_pool(client, people, funds, settings):
+    settings.IS_DEMO = False
+    set_level(people.anna_investor, 3)
+    client.force_login(people.anna)
+    assert "In our pool" not in client.get(reverse("fund_list"), {"q": "bonds"}).text
+
+
+def test_a_year_of_figures_stands_beside_its_risk_and_not_beside_what_is_above_the_level(client, funds, anna):
+    set_level(anna, 2)
+    publish(funds["bond"], navs(2_000))
+    publish(funds["wild"], navs(2_000))
+    publish(funds["outside"], navs(200))
+    rows = {row.fund.code: row for row in client.get(reverse("fund_list"), {"q": "0000"}).context["rows"]}
+    assert rows["000002"].year.total_return == pytest.approx(1.0002**366 - 1, abs=1e-5)
+    assert rows["000002"].year.volatility >= 0 and rows["000002"].year.max_drawdown <= 0
+    assert [rows[code].year for code in ("000005", "000003", "000001")] == [None, None, None]
+
+
+def test_a_fund_that_was_wound_up_is_found_by_search_only_and_cannot_be_bought(client, people, funds, anna):
+    publish(funds["bond"], navs(900))
+    Fund.objects.filter(code="000002").update(ended_on=date(2021, 6, 30), is_open=True)
+    set_level(anna, 3)
+    assert codes(client.get(reverse("fund_list"))) == ["000001"]
+    found = client.get(reverse("fund_list"), {"q": "Steady"})
+    assert codes(found) == ["000002"] and "Wound up 2021-06-30" in found.text
+    assert found.context["rows"][0].year is None
+    page = client.get(reverse("fund", args=["000002"])).text
+    assert "was wound up on 2021-06-30. It cannot be bought" in page and "open, without a daily limit" not in page
+    client.force_login(people.ada)
+    assert "000002" not in codes(client.get(reverse("fund_list")))
+
+
+@pytest.mark.parametrize("page", ["9" * 40, "-1", "1e9", "%00", "٣"])
+def test_a_page_that_does_not_exist_is_one_that_does(client, funds, anna, page):
+    set_level(anna, 3)
+    assert codes(client.get(f"/funds/?page={page}")) == ["000001", "000002"]
+
+
+# The page's facts
+
+
+def test_the_page_tells_limits_warnings_and_costs_in_yuan(client, funds, people):
+    Fund.objects.filter(code="000002").update(daily_limit_minor=100_000, company="Moss", sales_fee_bps=40)
+    FundFact.objects.create(fund=funds["bond"], kind="liquidation_warning", from_date=date(2026, 1, 5), published_date=date(2026, 1, 5))
+    client.force_login(people.ada)
+    text = client.get(reverse("fund", args=["000002"])).text
+    assert "takes at most ¥1,000 a day" in text and "On 2026-01-05 this fund warned" in text
+    assert "costs ¥130.37 after a week, ¥69.79 after three years" in text  # 29.91 + 99.70 + 0.76, and 29.91 + 39.88
+
+
+def test_the_page_says_whose_grade_is_the_stricter(client, funds, people):
+    Fund.objects.filter(code="000002").update(issuer_grade=1, own_grade=2)
+    GradeChange.objects.create(
+        fund=funds["bond"], from_grade=1, to_grade=2, issuer_grade=1, own_grade=2, data_date=date(2026, 1, 5),
+        reasons=[{"code": "drawdown", "grade": 2, "value": 0.041}],
+    )  # fmt: skip
+    client.force_login(people.ada)
+    text = client.get(reverse("fund", args=["000002"])).text
+    assert "we grade it more strictly than its issuer, who says R1" in text
+    assert "ts deepest fall of 4.1\u00a0% asks for R2" in text and "2026-01-05" in text
 
 
 def test_a_licensed_deployment_names_no_expected_return(client, funds, anna, settings):
