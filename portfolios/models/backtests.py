@@ -20,6 +20,9 @@ class Backtest(Job):
     class Meta:
         verbose_name = _("backtest")
         verbose_name_plural = _("backtests")
+        constraints = [
+            models.UniqueConstraint(fields=["inputs_sha256"], condition=~models.Q(status="failed"), name="backtest_once_for_its_inputs")
+        ]
 
     def __str__(self) -> str:
         return self.name

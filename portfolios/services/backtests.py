@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Max
 
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
@@ -78,17 +78,21 @@ def request_backtest(*, name: str, inputs: BacktestInputs, actor: Any = None) ->
     """
     frozen = _freeze(inputs)
     sha256 = hashlib.sha256(json.dumps(frozen, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    same = Backtest.objects.filter(inputs_sha256=sha256).exclude(status=Job.Status.FAILED)
     with transaction.atomic():
-        same = Backtest.objects.select_for_update().filter(inputs_sha256=sha256).exclude(status=Job.Status.FAILED).first()
-        if same is not None:
-            return same
-        backtest = Backtest.objects.create(
-            name=name[:120],
-            inputs=frozen,
-            inputs_sha256=sha256,
-            is_simulated=any(row["is_simulated"] for row in frozen["funds"]),
-            requested_by=actor,
-        )
+        if found := same.first():
+            return found
+        try:
+            with transaction.atomic():
+                backtest = Backtest.objects.create(
+                    name=name[:120],
+                    inputs=frozen,
+                    inputs_sha256=sha256,
+                    is_simulated=any(row["is_simulated"] for row in frozen["funds"]),
+                    requested_by=actor,
+                )
+        except IntegrityError:  # the other of two clicks was quicker
+            return same.get()
         ring_by_name(TASK, backtest.pk, queue="bulk")
     return backtest
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portfolios.jurisdictions import jurisdiction
@@ -55,6 +56,12 @@ def test_the_same_inputs_again_return_the_one_there_is(market):
     first = request_backtest(name="one", inputs=asked())
     assert request_backtest(name="two", inputs=asked(funds=tuple(reversed(FUNDS)))).pk == first.pk
     assert request_backtest(name="three", inputs=asked(costs="none")).pk != first.pk
+
+
+def test_the_second_of_two_clicks_at_one_moment_gets_the_backtest_of_the_first(market, monkeypatch):
+    first = request_backtest(name="one", inputs=asked())
+    monkeypatch.setattr(QuerySet, "first", lambda self: None)  # it looked before the first was written
+    assert request_backtest(name="two", inputs=asked()).pk == first.pk
 
 
 def test_one_that_failed_does_not_stand_in_the_way_of_the_same_inputs(market):
