@@ -40,3 +40,18 @@ def expire_overrides_task() -> None:
     with only_one("advisor-expire-overrides", seconds=600) as is_mine:
         if is_mine:
             services.expire_overrides()
+
+
+@shared_task(name="advisor.follow_market", queue="bulk", time_limit=1800)
+def follow_market_task() -> None:
+    with only_one("advisor-follow-market", seconds=1800) as is_mine:
+        if is_mine:
+            services.follow_grade_changes()
+            services.follow_market_alerts()
+
+
+@shared_task(name="advisor.request_due_proposals", queue="bulk", time_limit=300)
+def request_due_proposals_task() -> None:
+    with only_one("advisor-due-proposals", seconds=300) as is_mine:
+        if is_mine:
+            services.request_due_proposals()

@@ -1,5 +1,6 @@
 from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
 from advisor.models.assessment import Assessment, LevelChange
+from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 
@@ -10,6 +11,7 @@ __all__ = [
     "Clearance",
     "Consent",
     "Cover",
+    "FollowCursor",
     "Goal",
     "GoalEvent",
     "Household",
@@ -19,6 +21,7 @@ __all__ = [
     "Override",
     "OverrideEvent",
     "Proposal",
+    "ProposalDue",
     "ProposalEvent",
     "Readvice",
     "ReadviceBlock",

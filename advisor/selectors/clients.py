@@ -1,13 +1,14 @@
 """One client as an advisor sees them: the level, what it rests on, the money, and what was decided by whom."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from advisor import rules
@@ -18,16 +19,19 @@ from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
 from advisor.selectors.readvice import client_reviews, is_for_gain, problem_in_words, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
-from portfolios.models import Fund
+from portfolios.models import Fund, MarketAlert
 from portfolios.selectors import PortfolioTotals, Position
 
 PROPOSALS_SHOWN = 20
 TASKS_SHOWN = 20
+ITEMS_SHOWN = 5  # funds a task names
 
 TASK_KINDS = {
     "override_expired": _("An override has ended: decide whether its goal needs another."),
     "call_me": _("Asks to be called."),
     "campaign_lead": _("Answered a message: get in touch."),
+    "fund_above_level": _("Holds what is graded above the goal's level by now: %(funds)s. Talk it over; nothing is sold unasked."),
+    "market_alert": _("An alert about what is held: %(funds)s."),
 }
 
 
@@ -251,11 +255,27 @@ def task_rows(investor: Investor) -> list[TaskRow]:
     waiting = tasks.filter(state=Task.State.OPEN).order_by("due_date", "opened_at", "pk")
     done = tasks.filter(state=Task.State.DONE).order_by("-done_at", "-pk")[:TASKS_SHOWN]
     return [
-        TaskRow(task.pk, task_label(task.kind), task.state == Task.State.OPEN, task.opened_at, task.due_date, task.done_at, task.done_by)
+        TaskRow(
+            task.pk,
+            task_label(task.kind, task.params),
+            task.state == Task.State.OPEN,
+            task.opened_at,
+            task.due_date,
+            task.done_at,
+            task.done_by,
+        )
         for task in (*waiting, *done)
     ]
 
 
-def task_label(kind: str) -> Any:
-    """What to do, in words; a kind without words yet shows its code."""
-    return TASK_KINDS.get(kind, kind.replace("_", " "))
+def task_label(kind: str, params: Mapping[str, Any]) -> Any:
+    """What to do, in words, with the funds it is about; a kind without words yet shows its code."""
+    items = [item.partition(":") for item in params.get("items", [])]
+    kinds = dict(MarketAlert.Kind.choices)
+    named = [f"{code} ({kinds.get(alert, alert)})" if alert else code for code, _colon, alert in items]
+    more = len(named) - ITEMS_SHOWN
+    shown = gettext(", ").join(named[:ITEMS_SHOWN])
+    if more > 0:
+        shown = gettext("%(funds)s and %(n)s more") % {"funds": shown, "n": more}
+    words = TASK_KINDS.get(kind, kind.replace("_", " "))
+    return words % {"funds": shown} if kind in TASK_KINDS and items else words

@@ -3,7 +3,9 @@
 from advisor.services.acceptance import accept_proposal, check_acceptable
 from advisor.services.assessments import BulkAssessment, assess_in_bulk, complete_assessment, save_answer, start_assessment
 from advisor.services.goals import GoalError, GoalRequest, add_goal, change_goal
+from advisor.services.grade_changes import GradeChangesFollowed, follow_grade_changes, request_due_proposals
 from advisor.services.levels import lower_level
+from advisor.services.market_watch import follow_market_alerts
 from advisor.services.overrides import check_fund, check_override, expire_overrides, make_override, withdraw_override
 from advisor.services.people import give_consent, give_consents, register_investor, set_preference, switch_recommendations
 from advisor.services.proposals import execute_proposal, request_proposal
@@ -15,6 +17,7 @@ __all__ = [
     "BulkAssessment",
     "GoalError",
     "GoalRequest",
+    "GradeChangesFollowed",
     "accept_proposal",
     "add_goal",
     "assess_in_bulk",
@@ -27,6 +30,8 @@ __all__ = [
     "complete_assessment",
     "execute_proposal",
     "expire_overrides",
+    "follow_grade_changes",
+    "follow_market_alerts",
     "give_consent",
     "give_consents",
     "lower_level",
@@ -34,6 +39,7 @@ __all__ = [
     "open_task",
     "readvise_next_block",
     "register_investor",
+    "request_due_proposals",
     "request_proposal",
     "request_readvice",
     "runs_to_ring",
