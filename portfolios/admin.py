@@ -3,7 +3,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.readonly import ReadOnlyAdmin, ReadOnlyInline
-from portfolios.models import Fund, ImportIssue, ImportRun, Pool, PoolFund
+from portfolios.models import Fund, ImportRun, Pool, PoolFund
 
 
 @admin.register(Fund)
@@ -26,13 +26,8 @@ class PoolAdmin(ReadOnlyAdmin):
     inlines = (PoolFundInline,)
 
 
-class ImportIssueInline(ReadOnlyInline):
-    model = ImportIssue
-
-
 @admin.register(ImportRun)
 class ImportRunAdmin(ReadOnlyAdmin):
     list_display = ("queued_at", "source", "file_name", "n_rows", "n_new", "n_unchanged", "n_reported", "n_funds")
     list_filter = ("source",)
-    search_fields = ("file_name", "sha256")
-    inlines = (ImportIssueInline,)
+    search_fields = ("file_name", "sha256")  # its rows stand on the page of imports: there may be millions

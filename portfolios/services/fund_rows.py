@@ -71,7 +71,7 @@ def restate(fund: Fund, facts: FundFacts) -> bool:
     """Set what the source says of a fund; True if anything is different now. A fund that was wound up is closed."""
     said = {name: value for name, value in facts.columns.items() if name in FACT_COLUMNS}
     wanted: dict[str, Any] = {name: value for name, value in said.items() if value not in ("", None) or name == "daily_limit_minor"}
-    if wanted.get("ended_on"):
+    if wanted.get("ended_on") or fund.ended_on:
         wanted["is_open"] = False
     if facts.category:
         kind = jurisdiction().categories[facts.category]
@@ -85,8 +85,10 @@ def restate(fund: Fund, facts: FundFacts) -> bool:
 
 
 def says_more(facts: FundFacts, fund: Fund) -> FundFacts:
-    """The facts for a fund that is known: descriptions alone rename nobody, only a table of funds does."""
-    return facts if facts.category else replace(facts, columns={name: value for name, value in facts.columns.items() if name == "ended_on"})
+    """The facts for a fund that is known: a source that names no category renames nobody."""
+    if facts.category:
+        return facts
+    return replace(facts, columns={name: value for name, value in facts.columns.items() if name not in ("name_zh", "name_en")})
 
 
 def write_record(facts: Iterable[FundFacts]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
+from time import time
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +32,7 @@ LEASE_SECONDS = 300
 OVERLAP_DAYS = 10  # calendar days read again before a fund's last one: a NAV restated within them is seen
 SLICE_SECONDS = 600  # of reading a source fund by fund, before other work of the queue gets its turn
 MOST_ISSUES_TOLD = 1_000
+_FORGOTTEN_AFTER_SECONDS = 7 * 86_400
 OPEN = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
@@ -281,9 +283,13 @@ def uploads_folder() -> Path:
 
 def _forget_upload(run: ImportRun) -> None:
     """Delete an uploaded file once the worker is through with it; files of an operator stay where they are."""
-    for path in run.request["files"].values():
-        if Path(path).parent == uploads_folder().resolve():
-            Path(path).unlink(missing_ok=True)
+    for used in run.request["files"].values():
+        if Path(used).parent == uploads_folder().resolve():
+            Path(used).unlink(missing_ok=True)
+    long_ago = time() - _FORGOTTEN_AFTER_SECONDS  # what a run left that failed for good
+    for path in uploads_folder().iterdir():
+        if path.stat().st_mtime < long_ago:
+            path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

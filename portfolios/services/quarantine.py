@@ -65,7 +65,7 @@ def _day(doubt: Doubt, at: int) -> date:
 def _keep(run: ImportRun, doubt: Doubt, digest: str) -> QuarantinedHistory:
     fund = doubt.fund
     facts = {name: value.isoformat() if isinstance(value := getattr(fund, name), date) else value for name in RESTATED}
-    return QuarantinedHistory.objects.create(
+    kept = QuarantinedHistory.objects.create(
         run=run,
         fund=fund if fund.pk else None,
         fund_code=fund.code,
@@ -85,6 +85,26 @@ def _keep(run: ImportRun, doubt: Doubt, digest: str) -> QuarantinedHistory:
         facts={} if fund.pk else facts | {"source": fund.source},
         **_arrays(doubt.history),
     )
+    _close_narrower(kept)
+    return kept
+
+
+def _close_narrower(kept: QuarantinedHistory) -> None:
+    """Close the questions that a new one asks again together with others."""
+    days = {reason["day"] for reason in kept.reasons}
+    for older in QuarantinedHistory.objects.filter(state=State.WAITING, fund_code=kept.fund_code).exclude(pk=kept.pk):
+        if {reason["day"] for reason in older.reasons} <= days:
+            _overtake(older)
+
+
+def _overtake(kept: QuarantinedHistory) -> int:
+    """Close a question that later prices answered or replaced. Nobody decided it: there is no reason and no name."""
+    waiting = QuarantinedHistory.objects.filter(pk=kept.pk, state=State.WAITING)
+    return waiting.update(state=State.REJECTED, decided_at=timezone.now(), why="")
+
+
+def is_overtaken(kept: QuarantinedHistory) -> bool:
+    return kept.state == State.REJECTED and not kept.why
 
 
 def _arrays(history: FundHistory) -> dict[str, Any]:
@@ -110,9 +130,11 @@ def history_of(kept: QuarantinedHistory) -> FundHistory:
 def accept_quarantined(*, kept: QuarantinedHistory, actor: Any, why: str) -> StoreCount:
     """Store a history that waits or was rejected, with its fund where there is none yet; returns what became of its days.
 
-    Raises QuarantineRefused without a reason, or where it is accepted already or newer prices of its days were stored since.
+    Raises QuarantineRefused without a reason, or where it is accepted already or later prices of its days took its place.
     """
     _require(why)
+    if is_overtaken(kept):
+        raise QuarantineRefused("overtaken")
     with transaction.atomic():
         if not _decide(kept, State.ACCEPTED, actor, why):
             raise QuarantineRefused("already_decided")
@@ -158,6 +180,5 @@ def close_overtaken(*, stored: Iterable[FundHistory]) -> int:
     for kept in waiting.only("pk", "fund_code", "reasons"):
         first, last = spans[kept.fund_code]
         if all(first.isoformat() <= reason["day"] <= last.isoformat() for reason in kept.reasons):
-            still = QuarantinedHistory.objects.filter(pk=kept.pk, state=State.WAITING)
-            n_closed += still.update(state=State.REJECTED, decided_at=timezone.now(), why="")
+            n_closed += _overtake(kept)
     return n_closed

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
+from config.jobs import Job
+from portfolios.kernels.errors import DataError
 from portfolios.models import ImportRun
-from portfolios.services.imports import request_import
+from portfolios.services.imports import as_data, request_import
 from portfolios.sources.registry import CSV
 
 
@@ -38,7 +41,15 @@ def request_sync(*, request: SyncRequest, actor: Any = None) -> ImportRun:
 
 
 def sync_configured_source() -> ImportRun | None:
-    """Queue the nightly import of MARKET_SOURCE; None where no source is configured."""
+    """Queue the nightly import of MARKET_SOURCE; None where no source is configured.
+
+    One that cannot even be asked for stands in the list of imports as failed: at night nobody reads a log.
+    """
     if not settings.MARKET_SOURCE:
         return None
-    return request_sync(request=SyncRequest(settings.MARKET_SOURCE))
+    try:
+        return request_sync(request=SyncRequest(settings.MARKET_SOURCE))
+    except DataError as error:
+        return ImportRun.objects.create(
+            source=settings.MARKET_SOURCE, status=Job.Status.FAILED, finished_at=timezone.now(), error=as_data(error)
+        )

@@ -256,6 +256,8 @@ def _write(work: Work, batch: _Batch, ready: _Sorted, codes: Sequence[str]) -> N
             ImportIssue.objects.bulk_create(batch.issues[:_ISSUES_A_WRITE])
         del batch.issues[:_ISSUES_A_WRITE]
     with transaction.atomic():
+        # Another import of the same funds waits here: years are written whole, and the later writer must see the earlier's days.
+        list(Fund.objects.select_for_update().filter(code__in=codes).order_by("pk").values_list("pk"))
         for doubt in batch.doubts:
             _settle(work, batch, doubt)
         fresh = [batch.funds[code] for code in batch.to_store if batch.funds[code].pk is None]

@@ -12,8 +12,9 @@ import pandas as pd
 from portfolios.kernels.errors import DataError
 
 _CHUNK_CELLS, _MOST_ROWS = 2_000_000, 200_000  # of a chunk: text takes some fifty bytes a cell
-_MOST_BYTES = 16 << 30  # of text: a gzipped file may hold a thousand times its size
+_MOST_BYTES = 4 << 30  # of text: a gzipped file may hold a thousand times its size
 _MAGIC = {b"PK\x03\x04": "file_is_zip", b"\xd0\xcf\x11\xe0": "file_is_excel", b"%PDF": "file_is_pdf"}
+_LONGEST_HEADER = 1 << 20  # bytes: 10,000 funds side by side take a tenth of it
 _HTML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 HEADERS = {
     "date": {"date", "nav_date", "trade_date", "净值日期", "日期", "交易日期"},
@@ -166,7 +167,10 @@ def _encoding(path: Path) -> str:
 def _separator(path: Path, encoding: str) -> tuple[str, int]:
     """What stands between the fields of the header, and how many those are."""
     with opened(path) as raw:
-        header = raw.read(1 << 20).decode(encoding, errors="ignore").split("\n", 1)[0]
+        head = raw.read(_LONGEST_HEADER).decode(encoding, errors="ignore")
+    if "\n" not in head and "\r" not in head and len(head) > _LONGEST_HEADER // 4:
+        raise DataError("file_is_not_text", file=path.name)
+    header = head.split("\n", 1)[0]
     separator = max(",\t;", key=header.count)
     return separator, header.count(separator) + 1
 

@@ -22,6 +22,7 @@ STATES = QuarantinedHistory.State
 SENTENCES = {
     "already_decided": gettext_lazy("Somebody has decided on it already."),
     "reason_missing": gettext_lazy("Say why."),
+    "overtaken": gettext_lazy("Later prices of these days took its place."),
 }
 
 
@@ -41,7 +42,13 @@ def quarantine_list(request: HttpRequest) -> HttpResponse:
 def quarantine(request: HttpRequest, pk: int) -> HttpResponse:
     kept = get_object_or_404(QuarantinedHistory.objects.select_related("fund", "run", "decided_by"), pk=pk)
     page = selectors.quarantine_page(kept)
-    context = {"kept": kept, "page": page, "figure": jump_figure(page.dates, page.nav, [jump.day for jump in page.jumps])}
+    may_still = kept.state == STATES.WAITING or (kept.state == STATES.REJECTED and bool(kept.why))
+    context = {
+        "kept": kept,
+        "page": page,
+        "is_open": may_still,
+        "figure": jump_figure(page.dates, page.nav, [jump.day for jump in page.jumps]),
+    }
     return render(request, "portfolios/quarantine_page.html", context | {"form": DecisionForm()})
 
 

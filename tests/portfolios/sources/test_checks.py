@@ -9,7 +9,7 @@ from portfolios.kernels.errors import DataError
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, ImportRun, QuarantinedHistory
 from portfolios.selectors import load_history, note_sentence
-from portfolios.services import ImportRequest, accept_quarantined, import_nav, reject_quarantined
+from portfolios.services import ImportRequest, QuarantineRefused, accept_quarantined, import_nav, reject_quarantined
 from portfolios.sources import files
 from portfolios.sources.checks import jumps, share_class_of
 from portfolios.sources.dates import DAY_FIRST, MONTH_FIRST, date_order
@@ -125,6 +125,21 @@ def test_a_jump_leaves_what_is_stored_as_it_was_and_a_corrected_file_ends_the_qu
     assert counted(report) == (6, 0, 6, 0)
     kept = QuarantinedHistory.objects.get()
     assert (kept.state, kept.decided_by, kept.why) == ("rejected", None, "")
+
+
+def test_what_later_prices_overtook_is_not_accepted_any_more(tmp_path):
+    bring(tmp_path, lines("A", JUMPY), funds=BOND)
+    bring(tmp_path, lines("A", CALM), funds=BOND)
+    with pytest.raises(QuarantineRefused, match="overtaken"):
+        accept_quarantined(kept=QuarantinedHistory.objects.get(), actor=None, why="the old one")
+    assert history("A").nav_micro[-1] == round(CALM[-1] * 1e6)
+
+
+def test_a_second_jump_asks_about_both_and_closes_the_first_question(tmp_path):
+    bring(tmp_path, lines("A", JUMPY), funds=BOND)
+    bring(tmp_path, lines("A", [*JUMPY, 0.7]), funds=BOND)
+    first, second = QuarantinedHistory.objects.order_by("pk")
+    assert (first.state, second.state, len(second.reasons)) == ("rejected", "waiting", 2)
 
 
 def test_who_vouches_for_a_file_accepts_its_jumps_on_the_record(tmp_path):

@@ -243,6 +243,22 @@ def test_every_night_the_configured_source_is_read_and_none_without_one(api, set
     assert sync_configured_source().request["codes"] == list(AKSHARE_CODES)
 
 
+def test_a_nightly_file_that_is_not_there_stands_in_the_list_as_failed(tmp_path, settings):
+    settings.MARKET_SOURCE, settings.MARKET_FILE = "csv", str(tmp_path / "gone.csv")
+    run = sync_configured_source()
+    assert (run.status, import_problem(run.error)) == (Job.Status.FAILED, "There is no file gone.csv.")
+
+
+def test_what_may_be_bought_a_day_is_read_anew_and_nobody_renamed(api, monkeypatch):
+    sync()
+    Fund.objects.filter(code="900001").update(name_zh="投资者认得的名字")
+    purchases = api.fund_purchase_em()
+    monkeypatch.setattr(api, "fund_purchase_em", lambda: purchases.assign(日累计限定金额=[1e11, 100.0, 1e11], 申购状态="开放申购"))
+    sync()
+    first, money, third = Fund.objects.order_by("code")
+    assert (first.name_zh, first.daily_limit_minor, money.daily_limit_minor, third.is_open) == ("投资者认得的名字", None, 100_00, True)
+
+
 def test_the_file_of_the_source_csv_is_read_again_when_it_has_grown(tmp_path, settings):
     path = tmp_path / "prices.csv"
     settings.MARKET_SOURCE, settings.MARKET_FILE = "csv", str(path)
