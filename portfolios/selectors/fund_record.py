@@ -8,25 +8,17 @@ from typing import Any, NamedTuple
 from django.db.models import CharField, FloatField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from portfolios.models import Fund, FundFact, FundSize, GradeChange
 from portfolios.money import MICRO_PER_UNIT, MINOR_PER_UNIT
 from portfolios.selectors.funds import category_of
+from portfolios.selectors.grades import reason_words
 from portfolios.selectors.screen_words import large_amount
-from portfolios.templatetags.money import percent
 
 N_QUARTERS = 12
 _SIZE = "size"
 _QUARTERS_A_YEAR = 4
-_GRADE_REASONS = {
-    "category": _("its category is R%(grade)s"),
-    "volatility": _("its volatility of %(value)s a year asks for R%(grade)s"),
-    "drawdown": _("its deepest fall of %(value)s asks for R%(grade)s"),
-    "leverage": _("its leverage asks for at least R%(grade)s"),
-    "complex": _("a complex product is at least R%(grade)s"),
-    "issuer": _("its issuer grades it R%(grade)s"),
-}
+_ASKS_FOR_NOTHING = 1  # the grade that leverage and complexity ask of a plain fund
 
 
 class _Event(NamedTuple):
@@ -158,15 +150,13 @@ def _grade(fund: Fund) -> Grade:
         own=fund.own_grade if fund.own_grade is not None else (last.own_grade if last else None),
         category=category.grade if category else None,
         category_name=category.name if category else fund.category,
-        reasons=[words for reason in (last.reasons if last else []) if (words := _reason_words(reason))],
+        reasons=_told(last.reasons if last else []),
         changes=changes,
     )
 
 
-def _reason_words(reason: Any) -> str:
-    """A reason of a grade change as a part of a sentence; '' for one that is not known here."""
-    if not isinstance(reason, Mapping) or reason.get("code") not in _GRADE_REASONS or "grade" not in reason:
-        return ""
-    value = reason.get("value")
-    shown = {"grade": reason["grade"], "value": percent(value) if isinstance(value, int | float) else "–"}
-    return str(_GRADE_REASONS[reason["code"]]) % shown
+def _told(reasons: list[Any]) -> list[str]:
+    """The reasons of a grade in words, without those that say nothing of the fund."""
+    known = [reason for reason in reasons if isinstance(reason, Mapping)]
+    telling = [one for one in known if not (one.get("code") in ("leverage", "complexity") and one.get("grade") == _ASKS_FOR_NOTHING)]
+    return [words for reason in telling if (words := reason_words(reason))]

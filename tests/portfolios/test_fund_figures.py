@@ -207,7 +207,12 @@ def test_a_fund_without_a_record_has_an_empty_one():
 
 def test_the_grade_tells_both_grades_and_the_reasons_that_are_known():
     fund = make_fund(grade=4, issuer_grade=3, own_grade=4)
-    reasons = [{"code": "volatility", "grade": 4, "value": 0.21}, {"code": "new one", "grade": 4}, "nonsense"]
+    reasons = [
+        {"code": "volatility", "grade": 4, "value": 0.21},
+        {"code": "complexity", "grade": 1},
+        {"code": "new one", "grade": 4},
+        "nonsense",
+    ]
     GradeChange.objects.create(
         fund=fund, from_grade=3, to_grade=4, issuer_grade=3, own_grade=4, reasons=reasons, data_date=date(2026, 1, 5)
     )
