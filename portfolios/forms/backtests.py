@@ -53,9 +53,10 @@ class BacktestForm(forms.Form):
     )
     costs = forms.ChoiceField(
         label=_("Costs"),
+        help_text=_("Purchase fees; redemption fees by holding time come on top, and none at all with “no costs”."),
         choices=[
-            ("rules", _("each fund's purchase fee, and the redemption fees of the rules")),
-            ("caps", _("the highest purchase fee allowed, and the redemption fees of the rules")),
+            ("rules", _("as each fund charges")),
+            ("caps", _("the highest purchase fee allowed")),
             ("none", _("no costs")),
         ],
         initial="rules",

@@ -32,15 +32,20 @@ class StrategyRow:
         return self.code.startswith("level_")
 
     @property
+    def bad_year(self) -> float | None:
+        """The mean return of the worst 5 % of rolling twelve months; None on a path of less than a year."""
+        realised = self.figures["realised_cvar"]
+        return None if realised is None else -float(realised)
+
+    @property
     def budget(self) -> float | None:
-        """The level's budget for a bad year; None for what is no level."""
+        """The return of a bad year that the level's budget allows, zero or below; None for what is no level."""
         level = self.code.removeprefix("level_")
-        return jurisdiction().levels[int(level)].cvar_budget if self.is_level else None
+        return -jurisdiction().levels[int(level)].cvar_budget if self.is_level else None
 
     @property
     def is_over_budget(self) -> bool:
-        realised = self.figures["realised_cvar"]
-        return self.budget is not None and realised is not None and float(realised) > self.budget
+        return self.budget is not None and self.bad_year is not None and self.bad_year < self.budget
 
     @property
     def under_water_years(self) -> float:
