@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.jurisdictions import jurisdiction
@@ -88,7 +88,7 @@ class BacktestForm(forms.Form):
         end: date = self.cleaned_data["end"]
         start = self.cleaned_data.get("start")
         if start is not None and (end - start).days < LEAST_DAYS:
-            raise forms.ValidationError(_now("The last day lies at least a year after the first decision."))
+            raise forms.ValidationError(gettext("The last day lies at least a year after the first decision."))
         return end
 
     def inputs(self) -> BacktestInputs:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.kernels.errors import DataError
@@ -38,7 +38,7 @@ class ImportForm(forms.Form):
         file: UploadedFile = self.cleaned_data["file"]
         if (file.size or 0) > MOST_BYTES:
             size = filesizeformat(file.size or 0)
-            raise forms.ValidationError(_now("The file has %(size)s; 200 MB is the most. Gzip it, or cut it in two.") % {"size": size})
+            raise forms.ValidationError(gettext("The file has %(size)s; 200 MB is the most. Gzip it, or cut it in two.") % {"size": size})
         return file
 
     def clean(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import Min
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portfolios.jurisdictions import jurisdiction
@@ -33,13 +33,13 @@ class ScreenForm(forms.Form):
         asked: date = self.cleaned_data["data_date"]
         first, last = Fund.objects.aggregate(first=Min("inception_date"))["first"], latest_data_date()
         if asked > timezone.localdate():
-            raise forms.ValidationError(_now("This day lies in the future."))
+            raise forms.ValidationError(gettext("This day lies in the future."))
         if first is None or last is None:
-            raise forms.ValidationError(_now("There are no prices yet: import some first."))
+            raise forms.ValidationError(gettext("There are no prices yet: import some first."))
         if asked > last:
-            raise forms.ValidationError(_now("The stored prices were all public on %(day)s: that is the latest day.") % {"day": last})
+            raise forms.ValidationError(gettext("The stored prices were all public on %(day)s: that is the latest day.") % {"day": last})
         if asked < first:
-            raise forms.ValidationError(_now("The stored prices begin on %(day)s.") % {"day": first})
+            raise forms.ValidationError(gettext("The stored prices begin on %(day)s.") % {"day": first})
         return asked
 
 
