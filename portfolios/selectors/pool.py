@@ -11,11 +11,11 @@ from django.utils import timezone
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.gates import BARRED
 from portfolios.kernels.pool_rule import shortage
-from portfolios.models import Fund, Holding, ModelWeight, Pool, PoolDecision, PoolFund, ScreenRow
+from portfolios.models import Fund, Holding, ModelWeight, Pool, PoolDecision, PoolFund, ScreenRow, ScreenRun
 from portfolios.selectors.funds import class_name
 from portfolios.selectors.screen_inputs import kernel_rules
 from portfolios.selectors.screen_words import screen_rules, shortage_sentence, why
-from portfolios.selectors.screens import FundVerdict, fund_verdict, kind_of, latest_screen
+from portfolios.selectors.screens import FundVerdict, fund_verdict, kind_of
 
 GRADES = (1, 2, 3, 4, 5)
 MOST_FOUND = 12
@@ -73,7 +73,6 @@ class Touched:
 
     decision: PoolDecision
     is_in_pool: bool
-    verdict: FundVerdict | None
     n_models: int
     most_weight: float
     n_portfolios: int
@@ -188,9 +187,18 @@ def excluded_now() -> dict[int, int]:
 
 def barred_gates(fund: Fund) -> list[dict[str, Any]]:
     """The gates of the last screen that keep a fund from being bought at all, so that no decision can put it in."""
-    run = latest_screen()
-    row = ScreenRow.objects.filter(run=run, fund=fund).first() if run else None
+    row = _last_rows(fund).first()
     return [gate for gate in row.gates if gate["code"] in BARRED] if row else []
+
+
+def last_verdict(fund: Fund) -> FundVerdict | None:
+    """What the last published screen that has the fund says of it. One query."""
+    row = _last_rows(fund).select_related("fund", "run").first()
+    return fund_verdict(row, screen_rules(row.run)) if row else None
+
+
+def _last_rows(fund: Fund) -> QuerySet[ScreenRow]:
+    return ScreenRow.objects.filter(fund=fund, run__outcome=ScreenRun.Outcome.PUBLISHED).order_by("-run__data_date", "-run")
 
 
 def decisions_shown(state: str = "") -> QuerySet[PoolDecision]:
@@ -202,15 +210,11 @@ def decisions_shown(state: str = "") -> QuerySet[PoolDecision]:
 
 
 def with_touched(decisions: Collection[PoolDecision]) -> list[Touched]:
-    """Say of each decision what it would change. Seven queries, however many they are."""
+    """Say of each decision what it would change. Four queries, however many they are."""
     ids = {one.fund_id for one in decisions}
     members = Fund.objects.filter(pool_memberships__pool__is_current=True)
     facts = _facts(list(members.only("category", "asset_class", "risk_grade", "company", "is_index")))
     now_lacks = facts.lacks()
-    run = latest_screen()
-    rules = screen_rules(run) if run else {}
-    rows = ScreenRow.objects.filter(run=run, fund__in=ids).select_related("fund") if run else []
-    verdicts = {row.fund_id: fund_verdict(row, rules) for row in rows}
     weights = ModelWeight.objects.filter(portfolio__model_set__is_current=True, fund__in=ids, weight__gt=0)
     models = {row["fund"]: row for row in weights.values("fund").annotate(n=Count("pk"), most=Max("weight"))}
     holdings = Holding.objects.filter(fund__in=ids, units_centi__gt=0).values("fund").annotate(n=Count("pk"))
@@ -225,7 +229,6 @@ def with_touched(decisions: Collection[PoolDecision]) -> list[Touched]:
             Touched(
                 decision=one,
                 is_in_pool=fund in facts.grade,
-                verdict=verdicts.get(fund),
                 n_models=model["n"] if model else 0,
                 most_weight=model["most"] if model else 0.0,
                 n_portfolios=held.get(fund, 0),

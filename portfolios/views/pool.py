@@ -11,7 +11,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portfolios.forms.pool import AnswerForm, MembersForm, PoolDecisionForm, refusal
 from portfolios.models import Fund, Pool, PoolDecision
 from portfolios.selectors import pool as selectors
-from portfolios.selectors.screens import verdict_of_fund
 from portfolios.services import DecisionRefused, approve_decision, return_decision, withdraw_decision
 from portfolios.views.files import csv_file
 
@@ -100,7 +99,7 @@ def decision_new(request: HttpRequest) -> HttpResponse:
         if decision is not None:
             messages.success(request, _("Asked. It waits for a second person."))
             return redirect("market_pool_decision", pk=decision.pk)
-    context = {"fund": fund, "form": form, "verdict": verdict_of_fund(fund), "is_in_pool": selectors.is_in_pool(fund)}
+    context = {"fund": fund, "form": form, "verdict": selectors.last_verdict(fund), "is_in_pool": selectors.is_in_pool(fund)}
     return render(request, "portfolios/pool_decision_new_page.html", context)
 
 
@@ -111,7 +110,7 @@ def decision(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(selectors.decisions_shown(), pk=pk)
     [touched] = selectors.with_touched([row])
     waits, is_mine = row.state == STATES.WAITING, row.asked_by_id == request.user.pk
-    context = {"one": touched, "form": AnswerForm(), "waits": waits, "is_mine": is_mine}
+    context = {"one": touched, "verdict": selectors.last_verdict(row.fund), "form": AnswerForm(), "waits": waits, "is_mine": is_mine}
     return render(request, "portfolios/pool_decision_page.html", context)
 
 

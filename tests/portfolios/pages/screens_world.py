@@ -11,7 +11,9 @@ YOUNG = {"code": "too_young", "months": 12, "needs": 36}
 CLOSED = {"code": "closed"}
 
 
-def make_run(day: date, ranks: dict[str, float | None], *, gates: dict[str, list[dict[str, Any]]] | None = None, **fields: Any) -> ScreenRun:
+def make_run(
+    day: date, ranks: dict[str, float | None], *, gates: dict[str, list[dict[str, Any]]] | None = None, **fields: Any
+) -> ScreenRun:
     """A finished run; funds that do not exist yet are made. No rank: it fails a gate."""
     gates = gates or {}
     n_in = sum(rank is not None and rank >= 0.8 and not gates.get(code) for code, rank in ranks.items())
