@@ -20,7 +20,7 @@ from advisor.selectors.suitability import decide_for, recommendable_funds
 from identity.roles import STAFF_ROLES, Role
 from portfolios import charts, selectors
 from portfolios.jurisdictions import jurisdiction
-from portfolios.models import Fund, ScreenRow
+from portfolios.models import Fund
 from portfolios.money import BPS_PER_UNIT
 from portfolios.selectors import FundQuery
 from portfolios.templatetags.money import percent
@@ -82,7 +82,7 @@ class FundRow:
     is_in_pool: bool
     size: str
     year: selectors.PeriodFigures | None
-    rank: ScreenRow | None
+    rank: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def fund_page(view: FundView, code: str) -> FundPage | None:
         history = selectors.published_history(prices.own)
         facts |= {"history": history, "payments": selectors.payments_of(prices.own), "style": selectors.style_of(prices)}
         facts["rolling"] = selectors.rolling_years(history.growth) if history else None
-    if view.sees_ranking and (row := selectors.ranks_of([fund.pk]).get(fund.pk)) is not None:
+    if view.sees_ranking and (row := selectors.current_row(fund)) is not None:
         rules = selectors.screen_rules(row.run)
         facts |= {"verdict": selectors.fund_verdict(row, rules), "enter": rules["enter"]}
     return FundPage(**facts)

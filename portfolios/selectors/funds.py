@@ -146,7 +146,11 @@ def pool_fund_ids(fund_ids: list[int]) -> set[int]:
     return set(PoolFund.objects.filter(pool__is_current=True, fund_id__in=fund_ids).values_list("fund_id", flat=True))
 
 
-def ranks_of(fund_ids: list[int]) -> dict[int, ScreenRow]:
-    """What the screen behind the current pool says of some funds, with its run. One query."""
-    rows = ScreenRow.objects.filter(run__pool__is_current=True, fund_id__in=fund_ids)
-    return {row.fund_id: row for row in rows.select_related("run", "fund")}
+def ranks_of(fund_ids: list[int]) -> dict[int, float | None]:
+    """The percentile among peers of some funds by the screen behind the current pool. One query."""
+    return dict(ScreenRow.objects.filter(run__pool__is_current=True, fund_id__in=fund_ids).values_list("fund_id", "percentile"))
+
+
+def current_row(fund: Fund) -> ScreenRow | None:
+    """What the screen behind the current pool says of a fund, with the run. One query."""
+    return ScreenRow.objects.filter(run__pool__is_current=True, fund=fund).select_related("run", "fund").first()
