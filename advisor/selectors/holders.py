@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from portfolios.models import Holding, Order
 
-ROWS_A_BLOCK = 1_000
+ROWS_A_BLOCK = 500
 
 
 class Holder(NamedTuple):

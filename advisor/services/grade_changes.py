@@ -28,7 +28,7 @@ from portfolios.models import Fund, GradeChange
 
 CURSOR = "grade_changes"
 TASK_KIND = "fund_above_level"
-PROPOSALS_A_WRITE = 200  # each with its event and the reservations of its funds
+PROPOSALS_A_WRITE = 100  # each with its event and the reservations of its funds
 FUNDS_A_READ = 500
 LOOK_AGAIN = timedelta(hours=1)  # a proposal worked out while the grade changed is ready only after it
 MOST_WAITING = 20  # proposals in the queue, before those that nobody asked for have to wait

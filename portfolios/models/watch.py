@@ -40,6 +40,7 @@ class CapacityReservation(models.Model):
         indexes = [
             models.Index(fields=["fund", "state"], name="reservation_of_fund"),
             models.Index(fields=["holder", "fund", "day"], name="reservation_of_holder"),
+            models.Index(fields=["reference"], name="reservation_by_reference"),  # given back by it, whatever the funds
         ]
 
 
