@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from portfolios.jurisdictions.simulated_names import fund_names, manager_name
 from portfolios.kernels.simulate import SimulatedFund, simulate_funds
+from portfolios.kernels.simulate_facts import MANAGER, Happening
 from portfolios.kernels.simulate_funds import FundSpec
 from portfolios.kernels.types import IntArray
 from portfolios.sources.contract import Event, FundFacts, Piece, Size, Wanted
@@ -60,12 +62,12 @@ def _frame(made: Iterable[SimulatedFund], wanted: Wanted) -> Any:
 
 
 def _facts(one: SimulatedFund, since: date) -> FundFacts:
-    spec, facts = one.spec, one.facts
+    spec, facts, names = one.spec, one.facts, fund_names(one.spec)
     last = len(facts.as_of) - 1
     columns: dict[str, Any] = {
-        "name_zh": spec.code,
-        "name_en": spec.code,
-        "company": f"{spec.company}",
+        "name_zh": names.zh,
+        "name_en": names.en,
+        "company": names.company,
         "share_class": spec.share_class,
         "family_code": spec.family_code,
         "is_index": spec.is_index,
@@ -80,10 +82,7 @@ def _facts(one: SimulatedFund, since: date) -> FundFacts:
             "units_centi": int(facts.units_centi[last]),
             "size_date": date.fromordinal(int(facts.as_of[last])),
         }
-    events = tuple(
-        Event(fact.kind, date.fromordinal(fact.from_day), date.fromordinal(fact.published_day), fact.text, fact.number)
-        for fact in facts.happenings
-    )
+    events = tuple(_event(fact) for fact in facts.happenings)
     return FundFacts(
         spec.code,
         spec.category,
@@ -93,12 +92,19 @@ def _facts(one: SimulatedFund, since: date) -> FundFacts:
     )
 
 
+def _event(fact: Happening) -> Event:
+    days = date.fromordinal(fact.from_day), date.fromordinal(fact.published_day)
+    if fact.kind == MANAGER:
+        return Event(fact.kind, *days, manager_name(fact.number or 0))
+    return Event(fact.kind, *days, fact.text, fact.number)
+
+
 def _as_of_last(events: Sequence[Event]) -> dict[str, Any]:
     """What the latest event of each kind makes of the fund."""
     columns: dict[str, Any] = {}
     for event in sorted(events, key=lambda event: event.from_date):
         if event.kind == "manager":
-            columns |= {"manager": f"{event.text or event.number}"[:80], "manager_since": event.from_date}
+            columns |= {"manager": event.text, "manager_since": event.from_date}
         elif event.kind == "purchase":
             columns |= {"is_open": event.text == "open", "daily_limit_minor": event.number}
         elif event.kind == "ended":
