@@ -57,7 +57,7 @@ def test_a_fund_with_a_jump_waits_whole_and_the_others_come_in(tmp_path):
     report = bring(tmp_path, lines("A", JUMPY) + lines("B", CALM), funds=BOND)
     assert (report.quarantined, counted(report)) == ({"A": 12}, (12, 0, 0, 12))
     kept = QuarantinedHistory.objects.get()
-    assert (kept.fund_code, kept.n_rows, kept.reasons[0]["day"], kept.reasons[0]["limit"]) == ("A", 12, "2026-03-08", 0.04)
+    assert (kept.fund_code, kept.n_rows, kept.reasons[0]["day"], kept.reasons[0]["limit"]) == ("A", 12, "2026-03-08", 0.085)
     assert not Fund.objects.filter(code="A").exists()
 
 
@@ -327,3 +327,13 @@ def test_a_file_in_many_buckets_and_chunks_gives_the_same_as_in_one(tmp_path, mo
     assert counted(again) == counted(whole)
     assert (again.refused, again.quarantined, again.issues) == (whole.refused, whole.quarantined, whole.issues)
     assert {code: history(code).total_return.tolist() for code in stored} == stored
+
+
+def test_a_great_fall_in_a_turmoil_that_had_begun_is_no_jump_and_the_same_fall_in_a_calm_is():
+    swings = np.where(np.arange(30) % 2, 0.03, -0.03)
+    calm = np.full(30, 0.0002)
+    for steps, n_jumps in [(swings, 0), (calm, 1)]:
+        index = np.cumprod(np.concatenate([[1.0], 1 + steps, [0.85]]))
+        days = np.array([day for day in range(FIRST.toordinal(), FIRST.toordinal() + 60) if (day - 1) % 7 < 5][: len(index)])
+        history = FundHistory("A", days, np.rint(index * 1e6).astype(np.int64), index)
+        assert len(jumps(history, 0.11, np.ones(len(index) - 1, bool))) == n_jumps
