@@ -22,7 +22,7 @@ BEAT_SCHEDULE = {
     "heartbeat-now": every(20, "config.heartbeat_now", "now"),
     "heartbeat-bulk": every(20, "config.heartbeat_bulk", "bulk"),
     "follow-market": every(300, "advisor.follow_market", "bulk"),
-    "request-due-proposals": every(60, "advisor.request_due_proposals", "bulk"),
+    "request-due-proposals": every(20, "advisor.request_due_proposals", "bulk"),
     "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
