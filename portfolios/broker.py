@@ -37,7 +37,7 @@ class PaperBroker:
     """Executes on paper at published NAVs."""
 
     def refuses(self, order: Order) -> str | None:
-        return "fund_closed" if order.side == Order.Side.BUY and not order.fund.is_open else None
+        return "fund_closed" if order.side == Order.Side.BUY and not order.fund.can_be_bought else None
 
     def fill(self, order: Order, today: date) -> Fill | None:
         if order.price_date is None or order.confirm_date is None:

@@ -13,7 +13,7 @@ from portfolios.models import Fund
 def recommendable_funds(level: int) -> QuerySet[Fund]:
     """Open funds of the current pool that a level may be recommended; nothing above it, ever."""
     rule = jurisdiction().levels[level]
-    funds = Fund.objects.filter(pools__is_current=True, is_open=True, risk_grade__lte=rule.max_grade)
+    funds = Fund.objects.filter(pools__is_current=True, is_open=True, ended_on=None, risk_grade__lte=rule.max_grade)
     return funds if rule.only_classes is None else funds.filter(asset_class__in=rule.only_classes)
 
 
@@ -27,7 +27,7 @@ def decide_for(investor: Investor, fund: Fund, side: str = "buy") -> Decision:
         side=side,
         expired=investor.level is not None and not investor.has_valid_level(),
     )
-    if side == "buy" and not fund.is_open:
+    if side == "buy" and not fund.can_be_bought:
         return Decision(Verdict.FORBID, (*(reason for reason in decision.reasons if reason != "within_level"), "fund_closed"))
     return decision
 

@@ -94,7 +94,8 @@ def _reasons(inputs: GradeInputs, asked: Mapping[str, int], grade: int, i: int) 
     }
     told: list[dict[str, Any]] = []
     for name, wanted in asked.items():
-        if wanted == grade:
+        # What a fund has not, no leverage and nothing complex, is no reason for its grade.
+        if wanted == grade and not (wanted == LOWEST and name in (LEVERAGE, COMPLEXITY)):
             told.append({"code": name, "grade": wanted} | ({"value": round(figures[name], 6)} if name in figures else {}))
     if not told:
         told.append({"code": KEPT, "grade": grade, "value": round(figures[VOLATILITY], 6), "fall": round(figures[DRAWDOWN], 6)})

@@ -60,6 +60,10 @@ class Fund(models.Model):
         zh_first = (get_language() or "zh").startswith("zh")
         return (self.name_zh or self.name_en) if zh_first else (self.name_en or self.name_zh)
 
+    @property
+    def can_be_bought(self) -> bool:
+        return self.is_open and self.ended_on is None
+
 
 class FundSize(models.Model):
     """A quarter's published net assets and units of a fund."""

@@ -18,7 +18,6 @@ from portfolios.selectors.screen_words import large_amount
 N_QUARTERS = 12
 _SIZE = "size"
 _QUARTERS_A_YEAR = 4
-_ASKS_FOR_NOTHING = 1  # the grade that leverage and complexity ask of a plain fund
 
 
 class _Event(NamedTuple):
@@ -156,7 +155,4 @@ def _grade(fund: Fund) -> Grade:
 
 
 def _told(reasons: list[Any]) -> list[str]:
-    """The reasons of a grade in words, without those that say nothing of the fund."""
-    known = [reason for reason in reasons if isinstance(reason, Mapping)]
-    telling = [one for one in known if not (one.get("code") in ("leverage", "complexity") and one.get("grade") == _ASKS_FOR_NOTHING)]
-    return [words for reason in telling if (words := reason_words(reason))]
+    return [words for reason in reasons if isinstance(reason, Mapping) and (words := reason_words(reason))]

@@ -96,7 +96,7 @@ def _check_request(request: OrderRequest) -> None:
 def _check_fund(request: OrderRequest, fund: Fund) -> None:
     if Order.objects.filter(clearance_id=request.clearance_id).exists():
         raise OrderRefused("clearance_used", clearance_id=str(request.clearance_id))
-    if request.side == Order.Side.BUY and not fund.is_open:
+    if request.side == Order.Side.BUY and not fund.can_be_bought:
         raise OrderRefused("fund_closed", fund_code=fund.code)
     if fund.last_nav_micro is None:
         raise OrderRefused("fund_has_no_nav", fund_code=fund.code)

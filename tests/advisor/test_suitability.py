@@ -88,3 +88,12 @@ def test_decisions_are_seen_by_their_investor_and_advisor_only(people, market):
     clear(investor=people.anna_investor, portfolio_id=1, fund=Fund.objects.get(code="MM1"), side="buy", amount_minor=1)
     seen = {name: Clearance.objects.visible_to(getattr(people, name)).count() for name in ("anna", "ben", "ada", "bob", "mark", "adam")}
     assert seen == {"anna": 1, "ben": 0, "ada": 1, "bob": 0, "mark": 0, "adam": 0}
+
+
+def test_a_fund_that_was_wound_up_is_not_recommended_though_nobody_closed_it(market, people):
+    give_level(people.anna_investor, 3)
+    fund = recommendable_funds(3).first()
+    fund.ended_on = timezone.localdate()
+    fund.save()
+    assert fund not in recommendable_funds(3)
+    assert "fund_closed" in decide_for(people.anna_investor, fund).reasons

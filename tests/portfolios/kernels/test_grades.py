@@ -25,13 +25,13 @@ def grade(category=1, volatility=0.005, fall=0.001, leverage=100, is_complex=Fal
 @pytest.mark.parametrize(
     ("fields", "wanted"),
     [
-        ({}, (1, ["category", "volatility", "drawdown", "leverage", "complexity"])),
+        ({}, (1, ["category", "volatility", "drawdown"])),
         ({"category": 3}, (3, ["category"])),
         ({"volatility": 0.01}, (2, ["volatility"])),
         ({"volatility": 0.30}, (5, ["volatility"])),
         ({"fall": 0.31}, (4, ["drawdown"])),
         ({"leverage": 150}, (3, ["leverage"])),
-        ({"leverage": 140}, (1, ["category", "volatility", "drawdown", "leverage", "complexity"])),
+        ({"leverage": 140}, (1, ["category", "volatility", "drawdown"])),
         ({"leverage": 201}, (5, ["leverage"])),
         ({"is_complex": True}, (4, ["complexity"])),
         ({"volatility": 0.2, "fall": 0.4}, (4, ["volatility", "drawdown"])),
