@@ -38,7 +38,7 @@ def publish_pool(specs: list[FundSpec], market: Market) -> Pool:
     execute_screen(run.pk)
     run.refresh_from_db()
     if run.outcome == ScreenRun.Outcome.PUBLISHED:
-        return Pool.objects.get(screen_run=run)
+        return Pool.objects.get(screen_run=run, decision=None)
     return _write_pool(choose_pool(specs, market))
 
 

@@ -1,17 +1,28 @@
 """Funds put in or kept out by hand: who may, what is refused, and that an approved exclude is out of the pool at once."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from identity.roles import Role
 from portfolios.models import Fund, Pool, PoolDecision
 from portfolios.selectors.pool import excluded_now, funds_like, pool_summary, pools_shown, with_touched
-from portfolios.services import DecisionRefused, approve_decision, request_decision, return_decision, withdraw_decision
+from portfolios.services import (
+    DecisionRefused,
+    approve_decision,
+    execute_screen,
+    request_decision,
+    request_screen,
+    return_decision,
+    withdraw_decision,
+)
 from portfolios.services.pool_decisions import leave_out_excluded
 from tests.conftest import make_user
 from tests.portfolios.pages.screens_world import CLOSED, make_pool, make_run
+from tests.portfolios.screen_world import DATA_DATE, make_market
 
 REASON = "Its manager left on Monday."
 DAY = date(2026, 10, 30)
@@ -21,7 +32,7 @@ DAY = date(2026, 10, 30)
 def market(people):
     run = make_run(DAY, {"F1": 0.95, "F2": 0.9, "F3": 0.5, "F4": 0.3}, gates={"F4": [CLOSED]})
     make_pool(run)
-    people.sid = make_user("sid", "supervisor")
+    people.sid = make_user("sid", Role.SUPERVISOR)
     return people
 
 
@@ -30,7 +41,7 @@ def until(n_days=30) -> date:
 
 
 def ask(who, code="F1", kind="exclude", **changed) -> PoolDecision:
-    wish = {"reason": REASON, "expires_date": until()} | changed
+    wish: dict[str, Any] = {"reason": REASON, "expires_date": until()} | changed
     return request_decision(fund=Fund.objects.get(code=code), kind=kind, actor=who, **wish)
 
 
@@ -76,8 +87,24 @@ def test_an_exclude_of_a_fund_outside_the_pool_makes_no_version(market):
 def test_what_was_approved_while_a_screen_ran_is_left_out_of_its_pool(market):
     approve_decision(decision=ask(market.ada), actor=market.sue)
     make_pool(make_run(DAY + timedelta(days=21), {"F1": 0.9, "F2": 0.9}))
-    assert codes(leave_out_excluded()) == ["F2"]
+    leave_out_excluded()
+    assert codes(Pool.objects.get(is_current=True)) == ["F2"]
     assert leave_out_excluded() is None, "a second time there is nothing to do"
+
+
+def test_a_screen_that_was_asked_for_before_an_approval_publishes_its_pool_without_the_fund(people):
+    make_market()
+    first = request_screen(data_date=DATA_DATE)
+    execute_screen(first.pk)
+    fund = Pool.objects.get(is_current=True).funds.order_by("code")[0]
+    decision = ask(people.ada, fund.code)
+    later = request_screen(data_date=DATA_DATE)
+    assert later.versions["decisions"] == []
+    approve_decision(decision=decision, actor=people.sue)
+    execute_screen(later.pk)
+    now = Pool.objects.get(is_current=True)
+    assert (now.screen_run, now.decision) == (later, decision)
+    assert fund.code not in codes(now) and later.rows.get(fund=fund).is_in
 
 
 def test_nobody_approves_or_returns_their_own_and_only_a_supervisor_decides(market):

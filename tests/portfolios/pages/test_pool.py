@@ -117,8 +117,8 @@ def test_whoever_asked_cannot_approve_but_withdraw_and_a_return_needs_a_reason(p
 def test_the_queue_has_the_oldest_first_with_what_each_touches(people, client, pool):
     wish(people, client, "F2")
     wish(people, client, "F1")
-    made = make_set()
-    made.portfolios.first().weights.create(fund=Fund.objects.get(code="F1"), weight=0.25, low=0, high=1, held_share=1)
+    model = make_set().portfolios.order_by("pk")[0]
+    model.weights.create(fund=Fund.objects.get(code="F1"), weight=0.25, low=0, high=1, held_share=1)
     text = page(client, people.sue, "market_pool_decisions")
     assert text.index("Fund F2") < text.index("Fund F1")
     assert "1 model portfolio holds it, with 25.0" in text
