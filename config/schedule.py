@@ -21,7 +21,7 @@ BEAT_SCHEDULE = {
     "sweep-marketing": every(15, "marketing.sweep", "now"),
     "heartbeat-now": every(20, "config.heartbeat_now", "now"),
     "heartbeat-bulk": every(20, "config.heartbeat_bulk", "bulk"),
-    "follow-market": every(300, "advisor.follow_market", "bulk"),
+    "follow-market": every(60, "advisor.follow_market", "bulk"),
     "request-due-proposals": every(20, "advisor.request_due_proposals", "bulk"),
     "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
     "train-recommender": nightly(2, 0, "marketing.request_training"),
