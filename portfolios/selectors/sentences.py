@@ -160,6 +160,7 @@ _SENTENCES = {
 _REASONS = {
     "fund_missing": _("the fund code is missing"),
     "code_too_long": _("the fund code is longer than 20 characters"),
+    "code_unclear": _("the fund code has a slash or a control character in it"),
     "date_unreadable": _("the date cannot be read"),
     "date_in_future": _("the date lies in the future"),
     "duplicate_date": _("the date stands twice"),

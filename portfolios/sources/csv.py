@@ -14,9 +14,10 @@ from portfolios.sources.text import HEADERS, chunks, headers
 
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "nat"}
 _CLOSED = re.compile("暂停申购|封闭期|认购期|closed|suspended", re.IGNORECASE)
-_PAID = re.compile(r"每(\d*)份(?:基金份额)?派(?:发)?现金([\d.]+)元")
-_SPLIT = re.compile(r"每份(?:基金)?份额(?:折算|分拆|拆分)([\d.]+)份")
-_RATIO = re.compile(r"([\d.]+)[:：]([\d.]+)")
+_FIGURE = r"(\d+(?:\.\d*)?|\.\d+)"  # what float() takes: 0.5.5 is no figure
+_PAID = re.compile(rf"每([1-9]\d*)?份(?:基金份额)?派(?:发)?现金{_FIGURE}元")
+_SPLIT = re.compile(rf"每份(?:基金)?份额(?:折算|分拆|拆分){_FIGURE}份")
+_RATIO = re.compile(rf"{_FIGURE}[:：]{_FIGURE}")
 _PER_10K = 1e4
 
 

@@ -12,7 +12,7 @@ from portfolios.kernels.types import IntArray
 
 MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
 _FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y年%m月%d日", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
-_DOUBTFUL = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_DOUBTFUL = re.compile(r"(\d{1,2})/(\d{1,2})/([1-9]\d{3})")  # there is no year 0
 # Of two readings of a file, the days of the right one lie so many times closer together.
 _CLEARLY_CLOSER = 3
 

@@ -19,6 +19,8 @@ from portfolios.kernels.types import FloatArray, FundHistory
 NUMBERS = ["nav", "cumulative", "total_return", "distribution", "split", "income", "annual_yield"]
 COLUMNS = ["fund", "date", *NUMBERS, "subscription", "currency", "line", "problem"]
 MAX_CODE_LENGTH = 20
+_UNFIT_FOR_A_CODE = r"[/\\\x00-\x1f\x7f]"  # a code is part of addresses, and PostgreSQL takes no NUL
+_FIRST_DAY = date(1900, 1, 1).toordinal()  # before any fund: 0202-01-05 is a slip, and would make its fund 1,800 years old
 _MIN_NAV, _MAX_NAV = 1e-6, 1e9  # what millionths in 64 bits hold, with room for a portfolio of it
 # A row without a price is left out and reported; any other problem refuses the whole fund.
 HARMLESS = {"nav_missing"}
@@ -53,6 +55,8 @@ def marked(frame: pd.DataFrame, today: date) -> pd.DataFrame:
     frame = frame.sort_values(["fund", "date", "line"], kind="stable", ignore_index=True)
     _mark(frame, frame["fund"].str.len() == 0, "fund_missing")
     _mark(frame, frame["fund"].str.len() > MAX_CODE_LENGTH, "code_too_long")
+    _mark(frame, frame["fund"].str.contains(_UNFIT_FOR_A_CODE), "code_unclear")
+    _mark(frame, frame["date"] < _FIRST_DAY, "date_unreadable")
     _mark(frame, frame["nav"].isna(), "nav_missing")
     _mark(frame, ~(frame["nav"] >= _MIN_NAV), "nav_not_positive")
     _mark(frame, frame["nav"] > _MAX_NAV, "nav_too_large")

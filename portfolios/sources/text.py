@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -14,6 +15,8 @@ from portfolios.kernels.errors import DataError
 _CHUNK_CELLS, _MOST_ROWS = 2_000_000, 200_000  # of a chunk: text takes some fifty bytes a cell
 _MOST_BYTES = 4 << 30  # of text: a gzipped file may hold a thousand times its size
 _MAGIC = {b"PK\x03\x04": "file_is_zip", b"\xd0\xcf\x11\xe0": "file_is_excel", b"%PDF": "file_is_pdf"}
+_LONGEST_LINE = 16 << 20  # bytes: a row without an end would be held in memory whole
+_UNREADABLE = (OSError, EOFError, zlib.error)  # what reading raises, gzipped or not
 _LONGEST_HEADER = 1 << 20  # bytes: 10,000 funds side by side take a tenth of it
 _HTML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 HEADERS = {
@@ -112,11 +115,11 @@ def headers(path: Path) -> list[str]:
     with opened(path) as raw:
         try:
             head = raw.read(1 << 20)
-        except (OSError, EOFError) as error:
+        except _UNREADABLE as error:
             raise DataError("file_not_readable", file=path.name) from error
     for encoding in ("utf-16",) if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ("utf-8-sig", "gb18030"):
         try:
-            line = codecs.getincrementaldecoder(encoding)().decode(head).split("\n", 1)[0]
+            line = codecs.getincrementaldecoder(encoding)().decode(head).replace("\r", "\n").split("\n", 1)[0]
         except UnicodeDecodeError:
             continue
         return [cell.strip().strip('"').strip().lower() for cell in line.split(max(",\t;", key=line.count))]
@@ -126,7 +129,7 @@ def headers(path: Path) -> list[str]:
 def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
     try:
         head = raw.read(4096)
-    except (OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DataError("file_not_readable", file=path.name) from error
     for magic, code in _MAGIC.items():
         if head.startswith(magic):
@@ -140,28 +143,35 @@ def _refuse_what_is_no_text(raw: BinaryIO, path: Path) -> None:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8 if the whole file is, else GB18030 if it is that, which Chinese spreadsheets write."""
-    for encoding in ("utf-8-sig", "gb18030"):
-        decoder, n_bytes = codecs.getincrementaldecoder(encoding)(), 0
+    """UTF-8 if the whole file is, else GB18030 if it is that, which Chinese spreadsheets write; UTF-16 where it says so itself."""
+    try:
         with opened(path) as raw:
-            try:
-                if encoding == "utf-8-sig" and raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                    return "utf-16"
-                raw.seek(0)
-                while block := raw.read(1 << 20):
-                    n_bytes += len(block)
-                    if n_bytes > _MOST_BYTES:
-                        raise DataError("file_too_large", file=path.name)
-                    if b"\x00" in block:
-                        raise DataError("file_is_not_text", file=path.name)
-                    decoder.decode(block)
-                decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                continue
-            except (OSError, EOFError) as error:
-                raise DataError("file_not_readable", file=path.name) from error
-        return encoding
+            is_utf_16 = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        for encoding in ("utf-16",) if is_utf_16 else ("utf-8-sig", "gb18030"):
+            with opened(path) as raw:
+                if _is_written_in(encoding, raw, path):
+                    return encoding
+    except _UNREADABLE as error:
+        raise DataError("file_not_readable", file=path.name) from error
     raise DataError("file_is_not_text", file=path.name)
+
+
+def _is_written_in(encoding: str, raw: BinaryIO, path: Path) -> bool:
+    """Whether all of a file can be decoded; raises DataError for one too large, with NULs, or with a line without an end."""
+    decoder, n_bytes, of_line = codecs.getincrementaldecoder(encoding)(), 0, 0
+    try:
+        while block := raw.read(1 << 20):
+            n_bytes += len(block)
+            if n_bytes > _MOST_BYTES:
+                raise DataError("file_too_large", file=path.name)
+            end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+            of_line = of_line + len(block) if end < 0 else len(block) - end
+            if "\x00" in decoder.decode(block) or of_line > _LONGEST_LINE:
+                raise DataError("file_is_not_text", file=path.name)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _separator(path: Path, encoding: str) -> tuple[str, int]:

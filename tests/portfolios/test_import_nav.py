@@ -159,6 +159,8 @@ BAD_ROWS = [
     ("A,2020-01-07,0.9696,1.0196,,", "duplicate_date"),
     ("A,2099-01-08,1.0,,,", "date_in_future"),
     ("A,8 January,1.0,,,", "date_unreadable"),
+    ("A,1/8/0000,1.0,,,", "date_unreadable"),
+    ("A,0202-01-08,1.0,,,", "date_unreadable"),
     ("A,2020-01-08,0,,,", "nav_not_positive"),
     ("A,2020-01-08,-1.5,,,", "nav_not_positive"),
     ("A,2020-01-08,0.0000001,,,", "nav_not_positive"),
@@ -169,6 +171,10 @@ BAD_ROWS = [
     ("A,2020-01-08,1.0,,nan%,", "distribution_unclear"),
     ("A,2020-01-08,1.0,,infinity,", "distribution_unclear"),
     ("A,2020-01-08,1.0,,每份基金份额折算0份,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,每份基金份额折算1.1.1份,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,每10份派现金0.5.5元,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,每0份派现金1元,", "distribution_unclear"),
+    ("A,2020-01-08,1.0,,1..1:2,", "distribution_unclear"),
 ]
 
 
@@ -277,6 +283,10 @@ WHOLE_FILES = [
     (b"fund,date,nav\nA,2020-01-02,\x00\x00\x01", "not a text file"),
     (b"fund,date,nav\n" + b"A,2020-01-02,1\n" * 400 + b"B\x00,2020-01-02,1\n", "not a text file"),
     (b"fund,date,nav\nA,2020-01-02,\xff\xff\x80", "not a text file"),
+    (LONG.encode("utf-16") + b"x", "not a text file"),
+    (LONG.replace("A,", "A\0,").encode("utf-16"), "not a text file"),
+    (b"\x1f\x8b\x08\x00" + b"\xff" * 200, "cannot be read"),
+    (b"date,SPY\n2020-01-02,1\n2020-01-03," + b"1" * (17 << 20), "not a text file"),
 ]
 
 
@@ -291,6 +301,13 @@ def test_what_is_no_price_file_is_refused_in_one_sentence(tmp_path, content, sen
     assert "\n" not in str(raised.value)
     assert not Fund.objects.exists()
     assert not ImportRun.objects.exists()
+
+
+@pytest.mark.parametrize("code", ["A/B", "A\\B", "A\x01B"])
+def test_a_code_that_no_address_can_hold_is_reported(tmp_path, code):
+    report = run(write(tmp_path, LONG + f"{code},2020-01-08,1.0,,,\n"))
+    assert report.issues == [(8, code, "code_unclear")]
+    assert set(Fund.objects.values_list("code", flat=True)) == {"A", "B"}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
