@@ -108,6 +108,9 @@ def _write(funds: list[Fund], own: list[int], reasons: list[list[dict[str, Any]]
         before = told.get(fund.pk, fund.risk_grade)
         is_new = fund.pk not in told
         if not is_new and (fund.own_grade, before) == (grade, in_force):
+            if fund.risk_grade != in_force:  # an import that read the fund before the last grading wrote the old one back
+                fund.risk_grade = in_force
+                touched.append(fund)
             continue
         n_up += in_force > before
         n_down += in_force < before

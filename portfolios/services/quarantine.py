@@ -140,6 +140,8 @@ def accept_quarantined(*, kept: QuarantinedHistory, actor: Any, why: str) -> Sto
             raise QuarantineRefused("already_decided")
         if not Fund.objects.filter(code=kept.fund_code).exists():
             _make_fund(kept)
+        # An import of the same fund waits, or this waits for it: years are written whole, and neither may lose the other's days.
+        Fund.objects.select_for_update().get(code=kept.fund_code)
         (_, count), *_ = store_counted([history_of(kept)])
         QuarantinedHistory.objects.filter(pk=kept.pk).update(fund=Fund.objects.get(code=kept.fund_code))
     return count

@@ -119,8 +119,7 @@ def execute_screen(pk: int) -> bool:
     except ValueError as error:  # rules frozen by an older version that no longer read
         return fail_job(ScreenRun, pk, token, {"code": "screen_rules_unreadable", "params": {"detail": str(error)[:200]}})
     verdicts, by_hand = _with_decisions(run, inputs, found)
-    _forget_partial(pk)
-    if not _write_rows(run, token, _rows(run, inputs, found, verdicts, by_hand)):
+    if not _forget_partial(run, token) or not _write_rows(run, token, _rows(run, inputs, found, verdicts, by_hand)):
         return False
     return _conclude(run, token, inputs, found, verdicts, rules)
 
@@ -193,12 +192,18 @@ def _gate_data(gate: Gate, at: int) -> dict[str, Any]:
     return {"code": gate.code} | {name: value if isinstance(value, str) else _number(value) for name, value in figures.items()}
 
 
-def _forget_partial(pk: int) -> None:
-    """Delete what an interrupted worker left of a run, in short writes."""
-    Pool.objects.filter(screen_run=pk, is_current=False).delete()
-    rows = ScreenRow.objects.filter(run=pk).order_by("pk")
-    while keys := list(rows.values_list("pk", flat=True)[:ROWS_A_BLOCK]):
-        ScreenRow.objects.filter(pk__in=keys).delete()
+def _forget_partial(run: ScreenRun, token: uuid.UUID) -> bool:
+    """Delete what an interrupted worker left of a run, in short writes; False where the claim is lost, and the rows are another's."""
+    rows = ScreenRow.objects.filter(run=run).order_by("pk")
+    while True:
+        with transaction.atomic():
+            if not write_if_claimed(ScreenRun, run.pk, token, lease_seconds=LEASE_SECONDS):
+                return False
+            Pool.objects.filter(screen_run=run, is_current=False).delete()
+            keys = list(rows.values_list("pk", flat=True)[:ROWS_A_BLOCK])
+            if not keys:
+                return True
+            ScreenRow.objects.filter(pk__in=keys).delete()
 
 
 def _blocks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -49,6 +49,17 @@ def test_grading_again_on_the_same_prices_writes_nothing():
     assert GradeChange.objects.count() == 1
 
 
+def test_a_column_that_differs_from_what_was_told_last_is_set_right_and_nothing_told():
+    fund = make_fund(category="mixed", grade=3, issuer_grade=3)
+    tell(fund, 0.22)
+    grade_funds()
+    assert grades(fund) == (3, 4, 4)
+    Fund.objects.update(risk_grade=3)
+    grade_funds()
+    assert grades(fund) == (3, 4, 4)
+    assert GradeChange.objects.count() == 1
+
+
 def test_what_an_import_restated_of_the_issuers_grade_is_told_as_a_change():
     fund = make_fund(category="equity", grade=4, issuer_grade=4)
     tell(fund, 0.2)

@@ -109,6 +109,24 @@ def test_a_worker_that_lost_its_claim_discards(market, monkeypatch):
     assert not Pool.objects.filter(is_current=True).exists()
 
 
+def test_a_slow_worker_deletes_nothing_of_what_another_has_published_meanwhile(market, monkeypatch):
+    run = request_screen(data_date=DATA_DATE)
+    screen_market, is_slow = screening.screen_market, [True]
+
+    def slowly(*given, **named):
+        found = screen_market(*given, **named)
+        if is_slow.pop() if is_slow else False:
+            ScreenRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+            assert execute_screen(run.pk), "another worker takes it up"
+        return found
+
+    monkeypatch.setattr(screening, "screen_market", slowly)
+    assert not execute_screen(run.pk)
+    assert run.rows.count() == len(market)
+    run.refresh_from_db()
+    assert run.outcome == ScreenRun.Outcome.PUBLISHED
+
+
 def test_an_open_run_of_the_same_inputs_is_not_asked_for_twice(market):
     first = request_screen(data_date=DATA_DATE)
     assert request_screen(data_date=DATA_DATE) == first
