@@ -8,6 +8,7 @@ from django.utils import timezone
 from advisor.models import Proposal
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund
+from portfolios.selectors.capacity import counted_reservations
 from portfolios.services import Promise, release_capacity, reserve_capacity
 
 
@@ -27,6 +28,11 @@ def promise_capacity(*, proposal: Proposal, result: dict[str, Any], funds: dict[
     promise = Promise(capacity_reference(proposal.pk), capacity_holder(proposal), amounts)
     until = timezone.now() + timedelta(days=jurisdiction().capacity.hold_days)
     return reserve_capacity(promises=[promise], expires_at=until).get(promise.reference, [])
+
+
+def has_promised_capacity(proposal_pk: int) -> bool:
+    """Whether what a proposal reserved is still kept for it."""
+    return counted_reservations().filter(reference=capacity_reference(proposal_pk)).exists()
 
 
 def give_back_capacity(proposal_pks: list[int]) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from advisor.errors import Refused
 from advisor.kernels.amounts import order_amounts
 from advisor.kernels.suitability import Verdict, decide
 from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent
 from advisor.selectors.suitability import level_for_goal
-from advisor.services.capacity import capacity_reference, give_back_capacity, promise_capacity
+from advisor.services.capacity import capacity_reference, give_back_capacity, has_promised_capacity, promise_capacity
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios import selectors as portfolio_selectors
 from portfolios import services as portfolio_services
@@ -40,7 +41,7 @@ def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
     sha256 = _sha256(inputs)
     same = Proposal.objects.filter(goal=goal, inputs_sha256=sha256)
     with transaction.atomic():
-        found = same.filter(status__in=OPEN).first() or same.filter(state__in=[Proposal.State.READY, Proposal.State.INFEASIBLE]).first()
+        found = same.filter(status__in=OPEN).first() or _still_good(same)
         if found is not None:
             return found
         try:
@@ -53,6 +54,14 @@ def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
         ProposalEvent.objects.create(proposal=proposal, to_state=Proposal.State.WORKING, actor=actor)
         ring_by_name(TASK, proposal.pk, queue="now")
     return proposal
+
+
+def _still_good(same: QuerySet[Proposal]) -> Proposal | None:
+    """The newest answer to the same question, unless the capacity that it had promised has lapsed: then it is asked anew."""
+    found = same.filter(state__in=[Proposal.State.READY, Proposal.State.INFEASIBLE]).order_by("-pk").first()
+    if found is None or found.state == Proposal.State.INFEASIBLE or found.inputs["funding"] == "none":
+        return found
+    return found if has_promised_capacity(found.pk) else None
 
 
 def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
@@ -140,16 +149,20 @@ class CapacityTaken(Exception):
 
 
 def _record(proposal: Proposal, token: Any, state: str, fields: dict[str, Any]) -> bool:
-    """Write a proposal's end with the capacity it promises, in one transaction; False when the claim was lost."""
+    """Write a proposal's end with the capacity it promises, in one transaction; False when the claim was lost.
+
+    What it replaces gives its capacity back first, and is locked before the funds are, as it is by whoever accepts it.
+    """
     with transaction.atomic():
         if not finish_job(Proposal, proposal.pk, token, state=state, **fields):
             return False
-        if state == Proposal.State.READY and proposal.inputs["funding"] != "none":
+        _enter(proposal, state)
+        is_newest = _ready_of(proposal.goal_id)[:1] == [proposal.pk]  # an older one that ends late is replaced as it is ready
+        if state == Proposal.State.READY and is_newest and proposal.inputs["funding"] != "none":
             result = fields["result"]
             funds = Fund.objects.in_bulk(sorted(result["amounts"]), field_name="code")
             if full := promise_capacity(proposal=proposal, result=result, funds=funds):
                 raise CapacityTaken(full)
-        _enter(proposal, state)
     return True
 
 
@@ -162,11 +175,15 @@ def _enter(proposal: Proposal, state: str) -> None:
     ProposalEvent.objects.create(proposal=proposal, to_state=state)
     if state != Proposal.State.READY:
         return
-    ready = Proposal.objects.filter(goal=proposal.goal_id, state=Proposal.State.READY).order_by("-pk")
-    for pk in list(ready.values_list("pk", flat=True))[1:]:
+    for pk in _ready_of(proposal.goal_id)[1:]:
         if Proposal.objects.filter(pk=pk, state=Proposal.State.READY).update(state=Proposal.State.SUPERSEDED):
             ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, why="a newer proposal is ready")
             give_back_capacity([pk])
+
+
+def _ready_of(goal_id: int) -> list[int]:
+    """The proposals of a goal that can be accepted, newest first."""
+    return list(Proposal.objects.filter(goal=goal_id, state=Proposal.State.READY).order_by("-pk").values_list("pk", flat=True))
 
 
 def _work_out(proposal: Proposal) -> dict[str, Any]:
@@ -183,7 +200,7 @@ def _work_out(proposal: Proposal) -> dict[str, Any]:
         stated_loss=inputs["stated_loss"],
         model_set_id=inputs.get("models"),
         amount_minor=inputs["amount_minor"],
-        reference=capacity_reference(proposal.pk),
+        own_references=[capacity_reference(pk) for pk in (proposal.pk, *_ready_of(proposal.goal_id))],
     )
     funds = Fund.objects.in_bulk(sorted(solution.weights), field_name="code")
     _check_funds(proposal.level, solution, funds)

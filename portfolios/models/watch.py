@@ -38,7 +38,8 @@ class CapacityReservation(models.Model):
             models.CheckConstraint(condition=models.Q(units_centi__gte=0, amount_minor__gte=0), name="reservation_not_negative"),
         ]
         indexes = [
-            models.Index(fields=["fund", "state"], name="reservation_of_fund"),
+            # The sum of a fund from the index alone: row by row, a million promises took a second to add up.
+            models.Index(fields=["fund", "state", "expires_at", "units_centi"], name="reservation_of_fund"),
             models.Index(fields=["holder", "fund", "day"], name="reservation_of_holder"),
             models.Index(fields=["reference"], name="reservation_by_reference"),  # given back by it, whatever the funds
         ]

@@ -17,6 +17,7 @@ from portfolios.selectors.capacity import FundCapacity, capacities
 from portfolios.services.ledger import LedgerRefusal
 
 State = CapacityReservation.State
+ROWS_A_WRITE = 2_000
 
 
 class CapacityRefused(LedgerRefusal):
@@ -81,9 +82,18 @@ def release_capacity(*, references: Iterable[str]) -> int:
 
 
 def release_lapsed(now: datetime | None = None) -> int:
-    """Give back reservations past their day; they have not been counted since. Returns how many. Safe to repeat."""
+    """Give back reservations past their day, in short writes; they have not been counted since. Returns how many. Safe to repeat.
+
+    One that is being ordered at this moment is passed over: it is the order's from then on, or lapses the next night.
+    """
     lapsed = CapacityReservation.objects.filter(state=State.RESERVED, expires_at__lte=now or timezone.now())
-    return lapsed.update(state=State.RELEASED)
+    n_released = 0
+    while True:
+        with transaction.atomic():
+            some = list(lapsed.select_for_update(skip_locked=True).values_list("pk", flat=True)[:ROWS_A_WRITE])
+            if not some:
+                return n_released
+            n_released += CapacityReservation.objects.filter(pk__in=some).update(state=State.RELEASED)
 
 
 def take_capacity(*, order: Order, holder: str, reference: str) -> None:
@@ -129,7 +139,7 @@ def _check_daily_limit(order: Order, fund: Fund, holder: str, amount: int) -> No
 
 
 def _locked(fund_ids: set[int]) -> dict[int, Fund]:
-    return {fund.pk: fund for fund in Fund.objects.select_for_update().filter(pk__in=fund_ids).order_by("pk")}
+    return {fund.pk: fund for fund in Fund.objects.select_for_update(no_key=True).filter(pk__in=fund_ids).order_by("pk")}
 
 
 def _units(fund: Fund, amount_minor: int) -> int:

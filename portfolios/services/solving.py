@@ -1,6 +1,6 @@
 """The advice: the optimum of a level on the approved models' market, under its budget and the caps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,12 +26,12 @@ def solve_advice(
     stated_loss: float | None = None,
     model_set_id: int | None = None,
     amount_minor: int = 0,
-    reference: str = "",
+    own_references: Iterable[str] = (),
 ) -> AdviceSolution:
     """Solve for one level with an approved model's moments, pool, bounds and risk aversion; writes nothing.
 
     It is the model itself, unless a lower stated loss raises the risk aversion, a fund may no longer be bought, or it has
-    not the room for its part of `amount_minor` (what `reference` has reserved is its own). `model_set_id` names the set that
+    not the room for its part of `amount_minor` (what `own_references` have reserved is free for it). `model_set_id` names the set that
     was current when the question was put; else the current one answers. Raises InfeasibleError("no_models") without an
     approved set, or naming the limit that cannot be kept or what the pool lacks.
     """
@@ -41,7 +41,7 @@ def solve_advice(
     model = approved_model(models, level, horizon_years)
     market = market_of_models(models)
     funds = advised_funds(market, level)
-    mandate = within_room(level_mandate(funds, model.horizon_years), amount_minor, reference)
+    mandate = within_room(level_mandate(funds, model.horizon_years), amount_minor, own_references)
     found = solve_advised(market, mandate, loss_limit(rule, stated_loss), model.gamma or rules.advice.gamma_min)
     weights = {code: float(w) for code, w in zip(found.solution.codes, found.solution.weights, strict=True) if w > 0}
     return AdviceSolution(
@@ -63,10 +63,10 @@ def solve_advice(
     )
 
 
-def within_room(mandate: Mandate, amount_minor: int, reference: str = "") -> Mandate:
+def within_room(mandate: Mandate, amount_minor: int, own_references: Iterable[str] = ()) -> Mandate:
     """Bound each fund by its room for this amount: below the least weight worth an order it is left out. Raises InfeasibleError."""
     limits = jurisdiction().advice
-    room = room_shares(mandate.funds, amount_minor, but_for=[reference]) if amount_minor else {}
+    room = room_shares(mandate.funds, amount_minor, but_for=own_references) if amount_minor else {}
     # What a purchase takes at most is rounded up to a hundredth of a unit; a ten-thousandth less leaves room for it.
     caps = {code: share - ROOM_MARGIN for code, share in room.items() if share - ROOM_MARGIN < mandate.bound(code)[1]}
     if not caps:

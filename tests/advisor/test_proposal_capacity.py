@@ -1,11 +1,18 @@
 """What proposals promise of the funds' capacity: reserved when ready, bounded by the room, given back when replaced."""
 
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Thread
+
 import pytest
+from django.db import connections
+from django.utils import timezone
 
 from advisor import services
 from advisor.errors import Refused
 from advisor.models import Proposal
 from advisor.selectors import sentence
+from advisor.services import acceptance, proposals
+from advisor.services.capacity import promise_capacity
 from portfolios.models import CapacityReservation, Fund, Order
 from portfolios.selectors.capacity import capacities
 from tests.advisor.advice_world import WEIGHTS, answer_with, ready_proposal, ready_to_ask, solution
@@ -43,6 +50,89 @@ def test_a_replaced_proposal_gives_its_funds_back(goal, monkeypatch):
     second = ready_proposal(monkeypatch, goal)
     states = CapacityReservation.objects.values_list("reference", "state").distinct()
     assert set(states) == {(f"proposal:{first.pk}", STATE.RELEASED), (f"proposal:{second.pk}", STATE.RESERVED)}
+
+
+def test_what_the_replaced_proposal_had_reserved_is_room_for_the_next(goal):
+    first = services.request_proposal(goal=goal)
+    services.execute_proposal(first.pk)
+    first.refresh_from_db()
+    code, amount = max(first.result["amounts"].items(), key=lambda one: one[1])
+    room_for(code, amount // 100 + 1_000)  # the fund is full but for what this goal holds of it
+    goal.amount_minor += 100
+    goal.save()
+    second = services.request_proposal(goal=goal)
+    assert services.execute_proposal(second.pk)
+    second.refresh_from_db()
+    assert second.result["weights"] == pytest.approx(first.result["weights"])
+
+
+def test_an_older_proposal_that_ends_after_a_newer_one_reserves_nothing(goal, monkeypatch):
+    answer_with(monkeypatch, lambda: solution())
+    older = services.request_proposal(goal=goal)
+    goal.amount_minor += 100
+    goal.save()
+    newer = ready_proposal(monkeypatch, goal)
+    assert services.execute_proposal(older.pk)
+    older.refresh_from_db()
+    assert older.state == Proposal.State.SUPERSEDED
+    assert set(CapacityReservation.objects.filter(state=STATE.RESERVED).values_list("reference", flat=True)) == {f"proposal:{newer.pk}"}
+
+
+def test_a_proposal_whose_promise_lapsed_is_worked_out_again_when_it_is_asked_for(goal, monkeypatch):
+    first = ready_proposal(monkeypatch, goal)
+    assert services.request_proposal(goal=goal).pk == first.pk
+    CapacityReservation.objects.update(expires_at=timezone.now())
+    second = ready_proposal(monkeypatch, goal)
+    assert second.pk != first.pk
+    first.refresh_from_db()
+    assert (first.state, second.state) == (Proposal.State.SUPERSEDED, Proposal.State.READY)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_accepting_while_a_newer_proposal_becomes_ready_ends_in_one_or_the_other(people, monkeypatch):
+    """Whoever replaces a proposal and whoever accepts it lock it before its funds, so that neither waits for the other for ever."""
+    goal = ready_to_ask(people.anna_investor)
+    first = ready_proposal(monkeypatch, goal)
+    goal.amount_minor += 100
+    goal.save()
+    second, asked, outcomes = services.request_proposal(goal=goal), Barrier(2, timeout=2), []
+    place = acceptance.place_order
+
+    def meet() -> None:
+        with suppress(BrokenBarrierError):  # who is kept waiting by the other does not come
+            asked.wait()
+
+    def place_late(request):
+        meet()
+        return place(request)
+
+    def promise_early(**promised):
+        full = promise_capacity(**promised)
+        meet()
+        return full
+
+    monkeypatch.setattr(acceptance, "place_order", place_late)
+    monkeypatch.setattr(proposals, "promise_capacity", promise_early)
+
+    def run(step) -> None:
+        try:
+            outcomes.append(step())
+        except Refused as refused:
+            outcomes.append(refused.code)
+        except Exception as error:
+            outcomes.append(repr(error))
+        finally:
+            connections.close_all()
+
+    user = goal.account.investor.user
+    steps = [lambda: services.execute_proposal(second.pk), lambda: services.accept_proposal(proposal=first, actor=user).state]
+    threads = [Thread(target=run, args=(step,)) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert True in outcomes
+    assert set(outcomes) - {True} <= {"accepted", "superseded"} and len(outcomes) == 2, outcomes
 
 
 def test_a_fund_with_little_room_gets_no_more_than_it_has(goal):

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, connections
+from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portfolios.models import CapacityReservation, Fund, Holding
-from portfolios.selectors.capacity import capacities, room_shares
+from portfolios.selectors.capacity import capacities, counted_reservations, room_shares
 from portfolios.services import (
     CapacityRefused,
     OrderRequest,
@@ -23,6 +24,7 @@ from portfolios.services import (
     release_lapsed,
     reserve_capacity,
 )
+from portfolios.services import capacity as capacity_services
 from portfolios.services.capacity import units_bought
 from tests.portfolios.market import make_fund, publish
 
@@ -177,6 +179,41 @@ def test_capacity_of_many_funds_is_three_queries():
     ) as queries:
         capacities([fund.pk for fund in funds])
     assert len(queries) == 3
+
+
+def test_what_is_held_and_promised_is_added_up_from_indices_alone():
+    if connection.vendor != "sqlite":
+        pytest.skip("another database plans by what it has counted")
+    for rows in (counted_reservations(), Holding.objects.all()):
+        sums = rows.filter(fund_id__in=[1, 2, 3]).values_list("fund_id").annotate(Sum("units_centi")).order_by()
+        assert "USING COVERING INDEX" in sums.explain()
+
+
+def test_an_order_confirmed_between_the_reads_is_not_overlooked():
+    fund, is_confirmed = fund_of(10_000_000, purchase_fee_bps=0), []
+    buy(fund, 1_000_000)
+
+    def confirm_after_the_first_sum(execute, sql, params, many, context):
+        found = execute(sql, params, many, context)
+        if "SUM(" in sql and not is_confirmed:
+            is_confirmed.append(True)
+            confirm_orders()
+        return found
+
+    with connection.execute_wrapper(confirm_after_the_first_sum):
+        taken = capacities([fund.pk])[fund.pk].taken_centi
+    assert is_confirmed and Holding.objects.get().units_centi == 1_000_000
+    assert taken >= 1_000_000
+
+
+def test_lapsed_reservations_are_given_back_in_short_writes(monkeypatch):
+    monkeypatch.setattr(capacity_services, "ROWS_A_WRITE", 2)
+    fund, past = fund_of(1_000_000), timezone.now() - timedelta(seconds=1)
+    reserve_capacity(promises=[Promise(f"proposal:{i}", "account:1", {fund.pk: 100}) for i in range(5)], expires_at=past)
+    with CaptureQueriesContext(connection) as queries:
+        assert release_lapsed() == 5
+    assert sum(query["sql"].startswith("UPDATE") for query in queries.captured_queries) == 3
+    assert release_lapsed() == 0
 
 
 def test_units_of_a_purchase_are_rounded_up():
