@@ -209,7 +209,6 @@ def test_the_grade_tells_both_grades_and_the_reasons_that_are_known():
     fund = make_fund(grade=4, issuer_grade=3, own_grade=4)
     reasons = [
         {"code": "volatility", "grade": 4, "value": 0.21},
-        {"code": "complexity", "grade": 1},
         {"code": "new one", "grade": 4},
         "nonsense",
     ]
