@@ -246,7 +246,7 @@ def is_in_pool(fund: Fund) -> bool:
 
 def funds_like(text: str) -> list[Fund]:
     """Funds by code, else by part of the code or name: the exact code alone, else the first dozen."""
-    text = text.strip()[:80]
+    text = text.replace("\x00", "").strip()[:80]  # PostgreSQL takes no NUL
     if not text:
         return []
     if exact := Fund.objects.filter(code__iexact=text).first():

@@ -106,7 +106,7 @@ def _changed(fund: Fund, before: ScreenRow | None, after: ScreenRow | None, sent
 def run_to_compare(after: ScreenRun, asked: str) -> ScreenRun | None:
     """The run asked for by its number, else the one that this one followed, else the newest finished one before it."""
     done = ScreenRun.objects.filter(status=ScreenRun.Status.DONE).exclude(pk=after.pk)
-    if asked.isdecimal():
+    if asked.isdecimal() and len(asked) < 19:
         return done.filter(pk=int(asked)).first()
     earlier = done.filter(Q(pk=after.previous_id) | Q(data_date__lte=after.data_date)).defer("versions")
     return earlier.annotate(followed=Q(pk=after.previous_id)).order_by("-followed", "-data_date", "-pk").first()

@@ -50,7 +50,7 @@ class AkshareSource:
             columns: dict[str, Any] = {"name_zh": name[:120]}
             if code in purchases.index:
                 columns["is_open"] = not _CLOSED.search(str(purchases.at[code, "申购状态"]))
-                limit = float(str(purchases.at[code, "日累计限定金额"]))
+                limit = _number(purchases.at[code, "日累计限定金额"])
                 columns["daily_limit_minor"] = round(limit * MINOR_PER_UNIT) if 0 < limit < _NO_LIMIT else None
             facts.append(FundFacts(code, words=kind, columns=columns))
         return facts
@@ -70,9 +70,10 @@ class AkshareSource:
         if self._names is None or self._purchases is None:
             seconds = min(_TABLE_SECONDS, self._patience.seconds)
             names = within(seconds, self._api.fund_name_em)
-            self._names = require_columns(names, ["基金代码", "基金简称", "基金类型"]).set_index("基金代码")
+            self._names = require_columns(names, ["基金代码", "基金简称", "基金类型"]).drop_duplicates("基金代码").set_index("基金代码")
             purchases = within(seconds, self._api.fund_purchase_em)
-            self._purchases = require_columns(purchases, ["基金代码", "申购状态", "日累计限定金额"]).set_index("基金代码")
+            purchases = require_columns(purchases, ["基金代码", "申购状态", "日累计限定金额"])
+            self._purchases = purchases.drop_duplicates("基金代码").set_index("基金代码")
         return self._names, self._purchases
 
     def _open(self, code: str) -> pd.DataFrame:
@@ -119,3 +120,11 @@ class AkshareSource:
             annual_yield=pd.to_numeric(table["7日年化收益率"], errors="coerce").to_numpy(float) / 100,
             subscription=["closed" if _CLOSED.search(text) else "open" if text.strip() else "" for text in state],
         )
+
+
+def _number(cell: object) -> float:
+    """The number in a cell; 0, which is no limit, for a dash or an empty one."""
+    try:
+        return float(str(cell))
+    except ValueError:
+        return 0.0

@@ -88,7 +88,7 @@ def decision_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def decision_new(request: HttpRequest) -> HttpResponse:
     """First the fund is found, then what is to happen with it."""
-    asked = request.POST.get("fund") or request.GET.get("fund", "")
+    asked = (request.POST.get("fund") or request.GET.get("fund", "")).replace("\x00", "")  # PostgreSQL takes no NUL
     fund = Fund.objects.filter(code=asked).first() if asked else None
     if fund is None:
         text = request.GET.get("q", asked)

@@ -87,6 +87,7 @@ def screen_progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def screen_fund(request: HttpRequest, pk: int, code: str) -> HttpResponse:
     """What a run found of one fund: each gate and sub-score, its rank, and why it is in or out."""
+    code = code.replace("\x00", "")  # PostgreSQL takes no NUL
     row = get_object_or_404(ScreenRow.objects.select_related("fund", "run").filter(run__status=Job.Status.DONE), run=pk, fund__code=code)
     context = {
         "run": row.run,

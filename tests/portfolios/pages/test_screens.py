@@ -170,3 +170,13 @@ def test_no_page_of_screens_asks_more_than_twelve_queries(people, client, two_ru
         with CaptureQueriesContext(connection) as seen:
             assert client.get(reverse(name, args=args), query).status_code == 200
         assert len(seen) <= 12, name
+
+
+def test_an_address_with_a_nul_or_an_endless_number_is_no_error(people, client):
+    run = make_run(date(2026, 11, 20), {"F1": 0.9})
+    client.force_login(people.sue)
+    address = reverse("market_screen", args=[run.pk])
+    assert client.get(f"{address}funds/F%00/").status_code == 404
+    assert client.get(f"{address}compare/?with={'9' * 5000}").status_code in (302, 404)
+    for query in ({"q": "F\x00"}, {"fund": "F\x00"}):
+        assert client.get(reverse("market_pool_decision_new"), query).status_code == 200

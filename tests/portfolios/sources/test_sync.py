@@ -259,6 +259,15 @@ def test_what_may_be_bought_a_day_is_read_anew_and_nobody_renamed(api, monkeypat
     assert (first.name_zh, first.daily_limit_minor, money.daily_limit_minor, third.is_open) == ("投资者认得的名字", None, 100_00, True)
 
 
+def test_a_limit_that_is_no_number_and_a_fund_listed_twice_stop_nothing(api, monkeypatch):
+    twice = pd.concat([api.fund_purchase_em(), api.fund_purchase_em()]).assign(日累计限定金额="---")
+    names = pd.concat([api.fund_name_em(), api.fund_name_em()])
+    monkeypatch.setattr(api, "fund_purchase_em", lambda: twice)
+    monkeypatch.setattr(api, "fund_name_em", lambda: names)
+    assert sync().status == Job.Status.DONE
+    assert list(Fund.objects.order_by("code").values_list("daily_limit_minor", "is_open")) == [(None, True), (None, True), (None, False)]
+
+
 def test_the_file_of_the_source_csv_is_read_again_when_it_has_grown(tmp_path, settings):
     path = tmp_path / "prices.csv"
     settings.MARKET_SOURCE, settings.MARKET_FILE = "csv", str(path)
