@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, write_if_claimed
@@ -17,7 +18,7 @@ from portfolios.kernels.errors import KernelError
 from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.resample import draw_moments, resampled_weights, weight_range
 from portfolios.kernels.types import GammaSolution, Moments, Solution
-from portfolios.models import Fund, ModelPortfolio, ModelSet, ModelWeight
+from portfolios.models import Fund, ModelPortfolio, ModelSet, ModelWeight, Pool
 from portfolios.selectors.model_sets import AdviceMarket, current_models, frozen_facts, frozen_market, packed
 from portfolios.selectors.risk import advice_market, current_pool, data_date
 from portfolios.services.levels import advised_funds, level_mandate, solve_advised
@@ -51,6 +52,7 @@ def request_models(*, actor: Any = None, n_draws: int | None = None) -> ModelSet
     """
     inputs = _freeze(jurisdiction().advice.n_draws if n_draws is None else n_draws)
     with transaction.atomic():
+        Pool.objects.select_for_update(no_key=True).get(pk=inputs["pool_id"])  # of two clicks the second sees the first's set
         same = ModelSet.objects.filter(inputs_sha256=inputs["inputs_sha256"], status__in=OPEN, state__in=LIVING)
         if found := same.order_by("-pk").first():
             return found
@@ -226,6 +228,7 @@ def approve_models(*, model_set: ModelSet, actor: Any, answer: str = "") -> Mode
     """
     _check_decider(model_set, actor)
     with transaction.atomic():
+        _lock_choices()
         current = current_models()
         if current is not None and current.pk > model_set.pk:
             raise ModelsRefused("older")
@@ -253,6 +256,12 @@ def _check_decider(model_set: ModelSet, actor: Any) -> None:
         raise PermissionDenied
     if model_set.requested_by_id == actor.pk:
         raise ModelsRefused("four_eyes")
+
+
+def _lock_choices() -> None:
+    """Hold the current set and those that wait, so that of two approvals at once the second sees what the first made current."""
+    choices = ModelSet.objects.select_for_update(no_key=True).filter(Q(is_current=True) | Q(state=ModelSet.State.WAITING))
+    list(choices.order_by("pk").values_list("pk", flat=True))
 
 
 def _decide(model_set: ModelSet, actor: Any, answer: str, state: str) -> None:

@@ -1,12 +1,14 @@
 """Model portfolios: made level by level, resampled, approved by a second person, and what advice makes of them."""
 
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError, Thread
 
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 from django.utils import timezone
 
 from config.jobs import Job
@@ -309,6 +311,40 @@ def test_an_older_set_neither_replaces_a_newer_one_nor_goes_on_waiting(waiting, 
     ModelSet.objects.filter(pk=waiting.pk).update(state=ModelSet.State.WAITING)
     with pytest.raises(ModelsRefused, match="older"):
         approve_models(model_set=waiting, actor=people.sue)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sets_approved_at_once_leave_the_newer_one_in_use(people, monkeypatch):
+    pool = make_pool()
+    older, newer = (
+        ModelSet.objects.create(pool=pool, state=ModelSet.State.WAITING, status=Job.Status.DONE, data_date=timezone.localdate())
+        for _ in range(2)
+    )
+    both, real, outcomes = Barrier(2, timeout=1), service.current_models, []
+
+    def current_of_both():
+        found = real()
+        with suppress(BrokenBarrierError):  # whoever is kept waiting by the other does not come
+            both.wait()
+        return found
+
+    monkeypatch.setattr(service, "current_models", current_of_both)
+
+    def approve(model_set):
+        try:
+            outcomes.append(approve_models(model_set=model_set, actor=people.sue).pk)
+        except Exception as error:
+            outcomes.append(getattr(error, "code", repr(error)))
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=approve, args=(one,)) for one in (older, newer)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert current_models() == newer
+    assert newer.pk in outcomes and set(outcomes) <= {newer.pk, older.pk, "not_waiting", "older"}, outcomes
 
 
 def test_a_world_is_given_models_in_one_call(pool, people):
