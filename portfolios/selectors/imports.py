@@ -17,7 +17,7 @@ from portfolios.selectors.sentences import note_sentence, row_reason
 
 NEIGHBOURS = 4  # days shown on each side of a jump
 _MICRO = 1e6
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # of full width too
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,13 @@ def _date_texts(path: Path, column: str) -> set[str]:
 
 def _check_roles(columns: list[str], path: Path) -> dict[str, str]:
     """Which column is what; raises DataError for a table that is no price file."""
-    roles = {role: column for role, names in HEADERS.items() for column in columns if column.replace(" ", "_") in names}
+    roles: dict[str, str] = {}
+    for role, names in HEADERS.items():
+        found = [column for column in columns if column.replace(" ", "_") in names]
+        if len(found) > 1:  # which of two prices, or of a code and a name, is meant is not guessed
+            raise DataError("column_twice", column=" / ".join(found))
+        if found:
+            roles[role] = found[0]
     if "date" not in roles:
         raise DataError("column_missing", column="date", file=path.name)
     has_price = bool({"nav", "income", "annual_yield"} & set(roles))

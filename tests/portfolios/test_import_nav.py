@@ -277,6 +277,7 @@ WHOLE_FILES = [
     (b"date,nav\n2020-01-02,1\n", "no column “fund”"),
     (b"date\n2020-01-02\n", "no column “nav”"),
     (b"date,SPY,spy\n2020-01-02,1,1\n", "stands twice"),
+    (b"fund,date,nav,close\nA,2020-01-02,1,2\n", "nav / close\u201d stands twice"),
     (b"date,SPY\n2020-01-02,1,7,8\n2020-01-02,1,7,8,9\n", "more fields"),
     (b"date,SPY\n2020-01-02,1,234.5\n2020-01-03,1,235.5\n", "Line 2 of prices.csv has more fields"),
     (b'date,SPY\n2020-01-02,1\n2020-01-03,"1\n2020-01-06,1\n', "Line 3 of prices.csv has more fields"),

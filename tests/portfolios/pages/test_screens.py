@@ -151,7 +151,7 @@ def test_the_file_opens_in_a_spreadsheet_and_computes_nothing(people, client, tw
     assert [row["code"] for row in rows] == ["F1", "F2", "F3", "F4", "F5"]
     assert (rows[0]["name_en"], rows[0]["company"], rows[0]["name_zh"]) == ("'=HYPERLINK(1)", "'@x", "'+基金")
     assert float(rows[0]["percentile"]) == 0.95
-    assert (safe_cell(-0.5), safe_cell("\tx"), safe_cell("a=b")) == (-0.5, "'\tx", "a=b")
+    assert (safe_cell(-0.5), safe_cell("\tx"), safe_cell("a=b"), safe_cell("\uff1dx")) == (-0.5, "'\tx", "a=b", "'\uff1dx")
 
 
 def test_no_page_of_screens_asks_more_than_twelve_queries(people, client, two_runs):
