@@ -100,9 +100,9 @@ def _freeze_inputs(goal: Goal) -> tuple[dict[str, Any], Assessment]:
 
 
 def _funds_of(models: ModelSet) -> list[dict[str, Any]]:
-    """What the advice asks again of the models' funds: one that closes, ends or changes its grade makes other inputs."""
-    named = ("code", "asset_class", "risk_grade", "is_open", "ended_on", "purchase_fee_bps", "annual_fee_bps", "last_nav_date")
-    return list(models.pool.funds.order_by("code").values(*named))
+    """What the advice asks again of the models' funds: one that closes, ends, sells less or changes its grade makes other inputs."""
+    facts = ("code", "asset_class", "risk_grade", "is_open", "ended_on", "purchase_fee_bps", "annual_fee_bps", "last_nav_date")
+    return list(models.pool.funds.order_by("code").values(*facts, "units_centi", "daily_limit_minor"))
 
 
 def _sha256(data: Any) -> str:

@@ -88,6 +88,13 @@ def test_a_proposal_whose_promise_lapsed_is_worked_out_again_when_it_is_asked_fo
     assert (first.state, second.state) == (Proposal.State.SUPERSEDED, Proposal.State.READY)
 
 
+@pytest.mark.parametrize("limit", [{"daily_limit_minor": 100_000}, {"units_centi": 1}])
+def test_a_fund_that_sells_less_since_makes_a_new_proposal_when_it_is_asked_for(goal, monkeypatch, limit):
+    first = ready_proposal(monkeypatch, goal)
+    Fund.objects.filter(code="BO1").update(**limit)
+    assert services.request_proposal(goal=goal).pk != first.pk
+
+
 @pytest.mark.django_db(transaction=True)
 def test_accepting_while_a_newer_proposal_becomes_ready_ends_in_one_or_the_other(people, monkeypatch):
     """Whoever replaces a proposal and whoever accepts it lock it before its funds, so that neither waits for the other for ever."""
