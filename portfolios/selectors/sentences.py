@@ -38,6 +38,7 @@ _SENTENCES = {
     "simulated_market_differs": _("There is a simulated market of another seed already, or the demo's, which grows by itself every night."),
     "too_many_attempts": _("It was tried %(attempts)s times and interrupted each time."),
     "fund_cell_unclear": _("Fund %(fund)s: “%(value)s” is not understood in the column “%(column)s”."),
+    "size_incomplete": _("Fund %(fund)s: a size needs size, units, size_date and size_published; “%(column)s” is empty."),
     "unknown_category": _("Fund %(fund)s: there is no category “%(category)s”."),
     "unknown_grade": _("Fund %(fund)s: “%(grade)s” is not a risk grade; write R1 to R5."),
     "unknown_class": _("Fund %(fund)s: there is no asset class “%(asset_class)s”; there are %(known)s."),

@@ -21,6 +21,7 @@ FACT_COLUMNS = (
     "size_minor", "units_centi", "size_date", "ended_on",
 )  # fmt: skip
 RESTATED = [*FACT_COLUMNS, "category", "asset_class", "issuer_grade", "risk_grade"]
+DATED = {"size_date": ("size_minor", "units_centi", "size_date"), "manager_since": ("manager", "manager_since")}
 FUND_REFUSED, CURRENCY_DIFFERS = "fund_refused", "currency_differs"
 _ROWS_A_WRITE = 2_000
 
@@ -70,6 +71,9 @@ def new_fund(history: FundHistory, facts: FundFacts, source: str) -> tuple[Fund,
 def restate(fund: Fund, facts: FundFacts) -> bool:
     """Set what the source says of a fund; True if anything is different now. A fund that was wound up is closed."""
     said = {name: value for name, value in facts.columns.items() if name in FACT_COLUMNS}
+    for dated, columns in DATED.items():  # an older quarter or manager is kept as a row, and is not the fund's last
+        if (known := getattr(fund, dated)) and said.get(dated, known) < known:
+            said = {name: value for name, value in said.items() if name not in columns}
     wanted: dict[str, Any] = {name: value for name, value in said.items() if value not in ("", None) or name == "daily_limit_minor"}
     if wanted.get("ended_on") or fund.ended_on:
         wanted["is_open"] = False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from portfolios.models import Fund, ImportIssue
-from portfolios.services.fund_rows import CURRENCY_DIFFERS, RESTATED, currency_of, restate
+from portfolios.services.fund_rows import CURRENCY_DIFFERS, RESTATED, currency_of, restate, write_record
 from portfolios.services.taking_in import Work, confirm
 from portfolios.sources.contract import FundFacts
 
@@ -22,15 +22,18 @@ def take_in_table(work: Work, rows: Sequence[FundFacts]) -> None:
     for start in range(work.run.n_done, len(rows), _ROWS_A_BATCH):
         batch = rows[start : start + _ROWS_A_BATCH]
         funds = {fund.code: fund for fund in Fund.objects.filter(code__in=[row.code for row in batch])}
-        issues, changed = [], []
+        issues, changed, known = [], [], []
         for row in batch:
             fund = funds.get(row.code)
             reason = UNKNOWN if fund is None else CURRENCY_DIFFERS if currency_of(fund, row, ()) else ""
             if reason:
                 issues.append(ImportIssue(run=work.run, line=row.line, fund_code=row.code[:20], code=reason))
-            elif fund is not None and restate(fund, row):
-                changed.append(fund)
+            elif fund is not None:
+                known.append(row)
+                if restate(fund, row):
+                    changed.append(fund)
         with transaction.atomic():
+            write_record(known)
             Fund.objects.bulk_update(changed, RESTATED)
             ImportIssue.objects.bulk_create(issues)
             n_kept = len(batch) - len(issues)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from portfolios.kernels.errors import DataError
-from portfolios.sources.contract import FundFacts
+from portfolios.sources.contract import Event, FundFacts, Size
 from portfolios.sources.text import HEADERS, chunks, whole_text
 
 _GRADE = re.compile(r"[Rr]?([1-5])")
@@ -41,6 +42,8 @@ def read_descriptions(path: Path) -> list[tuple[str, str, str]]:
 def read_fund_facts(path: Path) -> list[FundFacts]:
     """Rows of a table code,category and any of name_zh, name_en, grade, currency and the columns of `_CELLS`; an empty cell says nothing.
 
+    A quarter's size stands in size, units (yuan and units, two decimals), size_date and size_published, with institutional_share.
+
     Raises DataError naming a fund that is wrong or stands twice.
     """
     table = _table(path)
@@ -57,7 +60,27 @@ def read_fund_facts(path: Path) -> list[FundFacts]:
 def _fund_facts(code: str, line: int, row: dict[str, str]) -> FundFacts:
     columns = {name: _cell(code, name, row[name], read) for name, read in _CELLS.items() if row.get(name)}
     grade, currency = _grade(code, row.get("grade", "")), row.get("currency", "").upper()
-    return FundFacts(code, row["category"], grade, currency, columns=columns, line=line)
+    sizes, events = _sizes(code, row, columns), _events(columns)
+    return FundFacts(code, row["category"], grade, currency, columns=columns, line=line, sizes=sizes, events=events)
+
+
+def _sizes(code: str, row: dict[str, str], columns: dict[str, Any]) -> tuple[Size, ...]:
+    """The quarter that a row states, which the fund's own columns then repeat; a size without its two dates is refused."""
+    told = {name: _cell(code, name, row[name], read) for name, read in _SIZE_CELLS.items() if row.get(name)}
+    if not told:
+        return ()
+    if missing := [name for name in ("size", "units", "size_date", "size_published") if name not in told]:
+        raise DataError("size_incomplete", fund=code, column=missing[0])
+    if told["size_published"] < told["size_date"]:
+        raise DataError("fund_cell_unclear", fund=code, column="size_published", value=row["size_published"])
+    columns |= {"size_minor": told["size"], "units_centi": told["units"], "size_date": told["size_date"]}
+    return (Size(told["size_date"], told["size_published"], told["size"], told["units"], told.get("institutional_share")),)
+
+
+def _events(columns: dict[str, Any]) -> tuple[Event, ...]:
+    """A manager with a first day is a dated fact: a screen of an earlier day must not know of it."""
+    name, since = columns.get("manager"), columns.get("manager_since")
+    return (Event("manager", since, since, name),) if name and since else ()
 
 
 def _cell(code: str, column: str, text: str, read: Callable[[str], Any]) -> Any:
@@ -78,6 +101,24 @@ def _small_whole(text: str) -> int:
     if not 0 <= number <= 32_767:
         raise ValueError(text)
     return number
+
+
+def _hundredths(text: str) -> int:
+    """Yuan or units with at most two decimals, commas between thousands allowed, in hundredths."""
+    try:
+        number = Decimal(text.replace(",", "")) * 100
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not number.is_finite() or number != int(number) or not 0 <= number < 10**18:
+        raise ValueError(text)
+    return int(number)
+
+
+def _share(text: str) -> float:
+    share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(text)
+    return share
 
 
 def _short(length: int) -> Callable[[str], str]:
@@ -101,6 +142,13 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "annual_fee_bps": _small_whole,
     "sales_fee_bps": _small_whole,
     "leverage_percent": _small_whole,
+}
+_SIZE_CELLS: dict[str, Callable[[str], Any]] = {
+    "size": _hundredths,
+    "units": _hundredths,
+    "size_date": date.fromisoformat,
+    "size_published": date.fromisoformat,
+    "institutional_share": _share,
 }
 
 
