@@ -130,9 +130,12 @@ def test_back_keeps_the_answer(visit):
     [
         ("investor", ["/", "/funds/", "/orders/", "/marketing/inbox/", "/preferences/"]),
         ("advisor", ["/advisors/"]),
-        ("supervisor", ["/advisors/"]),
+        (
+            "supervisor",
+            ["/advisors/", "/market/", "/market/screens/", "/market/screens/1/", "/market/pool/", "/market/models/1/", "/market/alerts/"],
+        ),
         ("marketer", ["/marketing/", "/marketing/segments/", "/marketing/campaigns/", "/marketing/campaigns/new/"]),
-        ("admin", ["/admin/", "/admin/portfolios/fund/"]),
+        ("admin", ["/admin/", "/admin/portfolios/fund/", "/market/imports/", "/market/imports/new/", "/market/quarantine/"]),
     ],
 )
 @pytest.mark.parametrize(("width", "language"), [(390, "en"), (390, "zh-hans"), (1280, "zh-hans")])
@@ -175,6 +178,40 @@ def test_an_advisor_prices_and_saves_an_override(visit):
     visitor.page.wait_for_load_state("load")
     assert "/advisors/clients/" in visitor.page.url
     assert "keep it as it is for a year" in visitor.text()
+
+
+def test_two_people_take_a_fund_out_of_the_pool(visit):
+    advisor = visit(width=1280)
+    advisor.sign_in(f"advisor@{DOMAIN}")
+    advisor.go("/market/pool/")
+    code = re.search(r"/market/screens/1/funds/(\w+)/", advisor.page.content())[1]
+    advisor.go(f"/market/pool/decisions/new/?fund={code}")
+    advisor.page.check("input[name=kind][value=exclude]")
+    advisor.page.fill("[name=reason]", "Its manager has resigned; we wait for the successor.")
+    advisor.page.locator("main form button.btn-primary").last.click()
+    advisor.page.wait_for_load_state("load")
+    asked = advisor.page.url
+    assert "/market/pool/decisions/" in asked and "another person must approve" in advisor.text()
+    supervisor = visit(width=390)
+    supervisor.sign_in(f"supervisor@{DOMAIN}")
+    supervisor.page.goto(asked)
+    supervisor.page.fill("form.confirm [name=answer]", "Agreed until the successor is known.")
+    supervisor.press("Approve")
+    supervisor.go("/market/pool/")
+    assert f"/funds/{code}/" not in supervisor.page.locator("main table").first.inner_html()
+
+
+def test_an_upload_says_what_became_of_each_row(visit, tmp_path):
+    admin = visit(width=1280)
+    admin.sign_in(f"admin@{DOMAIN}")
+    path = tmp_path / "nav.csv"
+    path.write_text("fund,date,nav\n900777,2026-03-02,1.01\n900777,2026-03-03,1.02\n900778,2026-03-02,-1\n", encoding="utf-8")
+    admin.go("/market/imports/new/")
+    admin.page.set_input_files("input[name=file]", str(path))
+    admin.page.locator("main form button.btn-primary").first.click()
+    admin.page.wait_for_load_state("load")
+    admin.page.get_by_text("900778").first.wait_for(timeout=30_000)
+    assert "/market/imports/" in admin.page.url
 
 
 def test_a_marketer_launches_pauses_and_resumes(visit):
