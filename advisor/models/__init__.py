@@ -3,6 +3,7 @@ from advisor.models.assessment import Assessment, LevelChange
 from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
+from advisor.models.reassessment import GoalHigh, LevelHold, LevelReview, Notice, ReviewTrigger
 
 __all__ = [
     "Account",
@@ -14,10 +15,14 @@ __all__ = [
     "FollowCursor",
     "Goal",
     "GoalEvent",
+    "GoalHigh",
     "Household",
     "Investor",
     "Level",
     "LevelChange",
+    "LevelHold",
+    "LevelReview",
+    "Notice",
     "Override",
     "OverrideEvent",
     "Proposal",
@@ -26,6 +31,7 @@ __all__ = [
     "Readvice",
     "ReadviceBlock",
     "ReadviceRun",
+    "ReviewTrigger",
     "StaffMember",
     "Task",
 ]
