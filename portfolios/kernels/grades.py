@@ -94,11 +94,12 @@ def _reasons(inputs: GradeInputs, asked: Mapping[str, int], grade: int, i: int) 
     }
     told: list[dict[str, Any]] = []
     for name, wanted in asked.items():
-        # What a fund has not, no leverage and nothing complex, is no reason for its grade.
-        if wanted == grade and not (wanted == LOWEST and name in (LEVERAGE, COMPLEXITY)):
+        # What a fund has not, no leverage, nothing complex, no figure of so short a history, is no reason for its grade.
+        if wanted == grade and not (wanted == LOWEST and name in (LEVERAGE, COMPLEXITY)) and np.isfinite(figures.get(name, 0.0)):
             told.append({"code": name, "grade": wanted} | ({"value": round(figures[name], 6)} if name in figures else {}))
     if not told:
-        told.append({"code": KEPT, "grade": grade, "value": round(figures[VOLATILITY], 6), "fall": round(figures[DRAWDOWN], 6)})
+        known = {"value": figures[VOLATILITY], "fall": figures[DRAWDOWN]}
+        told.append({"code": KEPT, "grade": grade} | {name: round(value, 6) for name, value in known.items() if np.isfinite(value)})
     if not np.isfinite(inputs.volatility[i]):
         told.append({"code": SHORT_HISTORY})
     return told

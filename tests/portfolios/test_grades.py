@@ -85,6 +85,7 @@ def test_prices_after_the_date_change_nothing():
 def test_a_fund_without_a_history_has_its_category_s_grade():
     fund = make_fund(category="sector", grade=5)
     make_fund("900003", category="mixed", grade=3)
+    make_fund("900004", category="money", grade=1)
     grade_funds(data_date=LAST)
     assert grades(fund)[1:] == (5, 5)
     assert {"code": "short_history"} in GradeChange.objects.get(fund=fund).reasons

@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,6 +44,17 @@ def test_the_strictest_of_the_criteria_counts_and_is_named(fields, wanted):
 
 def test_an_unknown_history_asks_for_nothing_and_is_said():
     assert grade(category=2, volatility=np.nan, fall=np.nan) == (2, ["category", "short_history"])
+    assert grade(category=1, volatility=np.nan, fall=np.nan) == (1, ["category", "short_history"])
+
+
+def test_reasons_can_be_stored_whatever_is_not_known():
+    """NaN is no JSON: no database takes it."""
+    unknown = np.array([np.nan, 0.14])
+    n = len(unknown)
+    inputs = GradeInputs(np.array([1, 2]), unknown, np.full(n, np.nan), np.full(n, 100), np.zeros(n, bool), np.array([0, 4]))
+    grades, reasons = own_grades(inputs, RULES)
+    json.dumps(reasons, allow_nan=False)
+    assert (grades.tolist(), [reason["code"] for reason in reasons[1]]) == ([1, 4], ["not_calmer_enough"])
 
 
 def test_a_fund_just_below_the_edge_of_a_band_keeps_the_grade_it_had():
