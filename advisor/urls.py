@@ -18,6 +18,7 @@ urlpatterns = [
     path("start/questions/<slug:item>/", onboarding.question, name="onboarding_question"),
     path("start/check/", onboarding.check_answers, name="onboarding_check"),
     path("start/result/", onboarding.result, name="onboarding_result"),
+    path("call-me/", onboarding.call_me, name="call_me"),
     path("preferences/", preferences.preferences, name="preferences"),
     # Funds and own orders
     path("funds/", funds.fund_list, name="fund_list"),

@@ -29,6 +29,10 @@ IS_DEMO = DEPLOYMENT_MODE == "demo"
 LICENCE_TEXT = env.text("LICENCE_TEXT")
 if not IS_DEMO and not LICENCE_TEXT:
     env.refuse("LICENCE_TEXT", "a licensed deployment names the operator's licence on every page; say it here.")
+# Who answers before somebody has an advisor; stands on the first screen of the elder mode.
+SERVICE_PHONE = env.text("SERVICE_PHONE")
+if not IS_DEMO and not SERVICE_PHONE:
+    env.refuse("SERVICE_PHONE", "a licensed deployment has a telephone number at which a person answers; say it here.")
 JURISDICTION = env.choice("JURISDICTION", "cn", {"cn"})
 BASE_URL, BASE_HOST, BASE_PORT = env.base_url("http://127.0.0.1:8000")
 IS_HTTPS = BASE_URL.startswith("https://")

@@ -14,6 +14,7 @@ urlpatterns = [
     path("healthz", views.health, name="health"),
     path("favicon.ico", views.favicon, name="favicon"),
     path("language", views.choose_language, name="set_language"),
+    path("elder-mode", views.choose_elder_mode, name="set_elder_mode"),
     path("accounts/", include("allauth.urls")),
     path("demo/outbox/", demo_outbox, name="demo_outbox"),
     path("admin/", admin.site.urls),

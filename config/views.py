@@ -14,7 +14,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from config.jobs import seconds_since_heartbeat
+from identity import elder
 from identity.roles import Role
+from identity.services import set_elder_mode
 from identity.services import set_language as keep_language
 
 
@@ -45,14 +47,18 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("favicon.svg"))
 
 
+def _back_to(request: HttpRequest) -> HttpResponseRedirect:
+    """To the page that the switch was on, or the first one."""
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(target if is_ours else "/")
+
+
 @require_POST
 def choose_language(request: HttpRequest) -> HttpResponse:
     """Keep the chosen language in a cookie and, for somebody signed in, for the messages we send."""
     language = request.POST.get("language", "")
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
-        target = "/"
-    response = HttpResponseRedirect(target)
+    response = _back_to(request)
     if language in dict(settings.LANGUAGES):
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,
@@ -64,6 +70,18 @@ def choose_language(request: HttpRequest) -> HttpResponse:
         )
         if request.user.is_authenticated:
             keep_language(user=request.user, language=language)
+    return response
+
+
+@require_POST
+def choose_elder_mode(request: HttpRequest) -> HttpResponse:
+    """Switch the elder mode on or off, on this device and for the person signed in."""
+    is_on = request.POST.get("on")
+    response = _back_to(request)
+    if is_on in {"1", "0"}:
+        elder.keep_on_device(response, is_on=is_on == "1")
+        if request.user.is_authenticated:
+            set_elder_mode(user=request.user, is_on=is_on == "1")
     return response
 
 

@@ -8,12 +8,14 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from django import forms
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from identity import elder
 from identity.forms import PhoneField
 from identity.models import User
+from identity.services import set_elder_mode
 
 
 def send_sms(*, phone: str, text: str) -> None:
@@ -44,6 +46,14 @@ class AccountAdapter(DefaultAccountAdapter):
         others = EmailAddress.objects.filter(user=user, verified=True).exclude(pk=email_address.pk)
         has_another = bool(user.phone and user.phone_verified) or others.exists()
         return has_another and bool(super().can_delete_email(email_address))
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        """The elder mode survives signing in: chosen on the device it becomes the person's, and the other way round."""
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        if elder.is_on(request):
+            set_elder_mode(user=user, is_on=True)
+            elder.keep_on_device(response, is_on=True)
+        return response
 
     def get_login_stages(self) -> list[str]:
         own = "identity.stages.EmailStage"

@@ -35,6 +35,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     phone_verified = models.BooleanField(_("mobile number verified"), default=False)
     name = models.CharField(_("name"), max_length=80, blank=True)
     language = models.CharField(_("language"), max_length=10, default="zh-hans")
+    elder_mode = models.BooleanField(_("elder mode"), default=False)
     is_staff = models.BooleanField(_("staff"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)

@@ -71,6 +71,12 @@ def set_language(*, user: User, language: str) -> None:
     User.objects.filter(pk=user.pk).exclude(language=language).update(language=language)
 
 
+def set_elder_mode(*, user: User, is_on: bool) -> None:
+    """Keep whether this person reads in the elder mode, on whatever device. Safe to repeat."""
+    User.objects.filter(pk=user.pk).exclude(elder_mode=is_on).update(elder_mode=is_on)
+    user.elder_mode = is_on
+
+
 def is_unclaimed(user: User) -> bool:
     """True for a sign-up that was never finished: nobody has shown that the number or the address is theirs."""
     if user.last_login or user.phone_verified:

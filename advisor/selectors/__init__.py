@@ -3,7 +3,7 @@
 from advisor.selectors.advice import is_working, may_see_method, planned_orders, problem_of, proposal_page
 from advisor.selectors.home import goal_cards, goal_page, home_page
 from advisor.selectors.overrides import active_overrides, latest_proposal, price_of, price_sha
-from advisor.selectors.people import consents_of, goals_of, has_consent, investor_of, investors_with_consent
+from advisor.selectors.people import consents_of, goals_of, has_consent, human_of, investor_of, investors_with_consent
 from advisor.selectors.refusals import sentence
 from advisor.selectors.suitability import decide_for, level_for_goal, recommendable_funds
 
@@ -16,6 +16,7 @@ __all__ = [
     "goals_of",
     "has_consent",
     "home_page",
+    "human_of",
     "investor_of",
     "investors_with_consent",
     "is_working",

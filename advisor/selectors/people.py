@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
 
-from advisor.models import Consent, Goal, Investor
+from advisor.models import Consent, Cover, Goal, Household, Investor
 
 
 def investor_of(user: Any) -> Investor | None:
@@ -31,6 +32,15 @@ def investors_with_consent(purpose: str) -> QuerySet[Investor]:
     """Everybody whose latest answer to the purpose is a yes."""
     latest = Consent.objects.filter(investor=OuterRef("pk"), purpose=purpose).order_by("-at", "-id").values("is_given")[:1]
     return Investor.objects.annotate(latest_consent=Subquery(latest)).filter(latest_consent=True)
+
+
+def human_of(investor: Investor) -> Any:
+    """The advisor to talk to today: the household's own or who covers for them, None where there is none yet."""
+    household = Household.objects.select_related("primary_advisor", "secondary_advisor").get(pk=investor.household_id)
+    advisor, today = household.primary_advisor or household.secondary_advisor, timezone.localdate()
+    covers = Cover.objects.filter(advisor=advisor, start_date__lte=today, end_date__gte=today) if advisor else Cover.objects.none()
+    cover = covers.select_related("deputy").first()
+    return cover.deputy if cover else advisor
 
 
 def goals_of(investor: Investor) -> QuerySet[Goal]:

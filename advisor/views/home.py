@@ -4,7 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from advisor.selectors import home_page, investor_of
+from advisor.selectors import home_page, human_of, investor_of
+from identity import elder
 from identity.roles import Role
 
 WORKPLACES = [
@@ -25,4 +26,5 @@ def home(request: HttpRequest) -> HttpResponse:
     investor = investor_of(request.user)
     if investor is None:
         return redirect("admin:index" if request.user.is_superuser else "onboarding")
-    return render(request, "advisor/home_page.html", {"page": home_page(investor)})
+    context = {"page": home_page(investor), "human": human_of(investor) if elder.is_on(request) else None}
+    return render(request, "advisor/home_page.html", context)

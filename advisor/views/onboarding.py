@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from advisor import services
 from advisor.errors import Refused
@@ -130,6 +130,18 @@ def check_answers(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest) -> HttpResponse:
     page = selectors.result_page(request.user)
     return render(request, "advisor/result_page.html", {"page": page}) if page else redirect("onboarding")
+
+
+@own_page
+@require_POST
+def call_me(request: HttpRequest) -> HttpResponse:
+    """One tap: somebody who advises this person finds the wish in the queue."""
+    investor = selectors.standing_of(request.user).investor
+    if investor is None:
+        return redirect("onboarding")
+    services.open_task(investor_id=investor.pk, kind="call_me")
+    messages.success(request, _("We have noted that you would like a call. Somebody who advises you will get in touch."))
+    return redirect("home")
 
 
 def open_draft(standing: Standing) -> Assessment:

@@ -21,6 +21,7 @@ def start(tmp_path, **settings):
     [
         ({"DEPLOYMENT_MODE": "production"}, "Setting DEPLOYMENT_MODE: “production” is not one of demo, licensed."),
         ({"DEPLOYMENT_MODE": "licensed"}, "Setting LICENCE_TEXT: a licensed deployment names the operator's licence"),
+        ({"DEPLOYMENT_MODE": "licensed", "LICENCE_TEXT": "Licence 1"}, "Setting SERVICE_PHONE: a licensed deployment has a telephone"),
         ({"BASE_URL": "invest.example.com"}, "Setting BASE_URL: “invest.example.com” should begin with http:// or https://."),
         ({"BASE_URL": "https://invest.example.com"}, "Set DEMO_PUBLIC=1 if it may be seen."),
         ({"BIND": "0.0.0.0"}, "a demo binds 127.0.0.1, not 0.0.0.0."),
@@ -49,5 +50,6 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
 
 def test_secure_cookies_and_hsts_follow_the_address(tmp_path):
     assert start(tmp_path).stdout.split()[1:3] == ["False", "0"]
-    served = start(tmp_path, BASE_URL="https://invest.example.com", DEPLOYMENT_MODE="licensed", LICENCE_TEXT="Licence 1").stdout.split()
+    licensed = {"DEPLOYMENT_MODE": "licensed", "LICENCE_TEXT": "Licence 1", "SERVICE_PHONE": "400 000 0000"}
+    served = start(tmp_path, BASE_URL="https://invest.example.com", **licensed).stdout.split()
     assert served[1:] == ["True", "31536000", "0.0.0.0"]
