@@ -4,9 +4,20 @@ from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 from advisor.models.reassessment import GoalHigh, LevelHold, LevelReview, Notice, ReviewTrigger
+from advisor.models.record import (
+    AdvicePayload,
+    AdviceRecord,
+    RecordFinding,
+    RecordHead,
+    RecordKind,
+    RecordRoot,
+    RecordVerification,
+)
 
 __all__ = [
     "Account",
+    "AdvicePayload",
+    "AdviceRecord",
     "Assessment",
     "Branch",
     "Clearance",
@@ -31,6 +42,11 @@ __all__ = [
     "Readvice",
     "ReadviceBlock",
     "ReadviceRun",
+    "RecordFinding",
+    "RecordHead",
+    "RecordKind",
+    "RecordRoot",
+    "RecordVerification",
     "ReviewTrigger",
     "StaffMember",
     "Task",
