@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from advisor.kernels.risk_profile import Item, Rules, score
+from advisor.kernels.risk_profile import Item, Profile, Rules, Sem, assess, sheet
 from advisor.kernels.suitability import HorizonCeiling, goal_level
 from demo.lives import QUIET_SESSIONS, Life, Standing, live, visits
 from demo.people import GoalPlan, Person, Persona
@@ -54,9 +54,14 @@ class Stage:
     tape: Tape
     items: Sequence[Item]
     rules: Rules
+    sem: Sem
     ceilings: Sequence[HorizonCeiling]
     weights_of: WeightsOf
     valid_until: Callable[[date], date]
+
+    def assess(self, answers: Mapping[str, str]) -> Profile:
+        """What the answers alone give: nobody here has a ledger yet."""
+        return assess(sheet(answers, self.items), self.rules, self.sem)
 
 
 def put_on_stage(person: Person, stage: Stage) -> Member:
@@ -81,7 +86,7 @@ def _stand(person: Person, stage: Stage, joined: int) -> Standing:
     days = [joined]
     if person.reassessed:
         days.append(int(np.searchsorted(tape.days, tape.days[joined] + REASSESSED_AFTER)))
-    levels = [score(sheet, stage.items, stage.rules).level for sheet in person.answers]
+    levels = [stage.assess(answers).level for answers in person.answers]
     until = stage.valid_until(tape.date(days[-1]))
     return Standing(tuple(zip(days, levels, strict=True)), bisect_right(tape.days.tolist(), until.toordinal()) - 1)
 

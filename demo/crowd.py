@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.kernels.risk_profile import Item, Profile, score
+from advisor.kernels.risk_profile import Item, Profile
 from demo.cast import DAYS_A_YEAR, REASSESSED_AFTER, Stage
 from demo.lives import DORMANT_FOR, QUIET_SESSIONS
 from demo.names import GIVEN, SURNAMES
@@ -92,7 +92,7 @@ def draw_crowd(block: int, seed: int, stage: Stage, *, months: float) -> tuple[C
     renewed = np.searchsorted(tape.days, tape.days[joined] + REASSESSED_AFTER)
     renewed = np.where(renewed <= tape.last_day, renewed, NEVER)
     sheets = _draw_sheets(rng, stage.items, renewed < NEVER)
-    profiles = [[score(sheet, stage.items, stage.rules) for sheet in of_person] for of_person in sheets]
+    profiles = [[stage.assess(answers) for answers in of_person] for of_person in sheets]
     crowd = Crowd(
         first=block * n,
         persona=persona,

@@ -1,14 +1,16 @@
 """What differs between countries in advice, as validated data: `advice_rules()` is the deployment's own table."""
 
 from functools import cache
+from math import inf
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from django.conf import settings
 from django.utils.translation import get_language
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from advisor.kernels import risk_profile
+from advisor.kernels import rises, risk_profile
 
 
 class Row(BaseModel):
@@ -31,8 +33,13 @@ class Named(Row):
 
 class CeilingRule(Named):
     name: str
-    fact: str
-    level: int
+    fact: Literal["max_loss", "horizon_years", "reserve_months", "has_consumer_debt", "age", "n_correct", "is_experienced"]
+    level: int = Field(ge=1, le=5)
+    above: float = -inf
+    at_least: float = -inf
+    below: float = inf
+    up_to: float = inf
+    lifted_by_review: bool = False
     lift_zh: str
     lift_en: str
 
@@ -40,10 +47,13 @@ class CeilingRule(Named):
     def lift(self) -> str:
         return self._said("lift_")
 
+    @property
+    def for_scoring(self) -> risk_profile.Ceiling:
+        return risk_profile.Ceiling(**self.model_dump(exclude={"zh", "en", "lift_zh", "lift_en"}))
+
 
 class GateRule(Named):
-    name: str
-    fact: str
+    name: Literal["no_civil_capacity", "no_loss"]
 
 
 class LevelWords(Named):
@@ -61,12 +71,62 @@ class AssessmentRules(Row):
     draft_days: int
 
 
+class ReassessmentRules(Row):
+    """How often somebody may answer, what a rise waits for, and what asks for a new assessment."""
+
+    attempts_a_day: int
+    attempts_a_window: int
+    window_months: int
+    cooling_off_hours: int
+    confirmed_from: int
+    trading_days_after_blocked: int
+    days_after_rise: int
+    days_after_fall: int
+    deep_fall: float
+    revealed_levels: int
+    revealed_days: int
+    corrected_days: int
+    reminder_days: tuple[int, ...]
+    fastest_seconds: float
+    fewest_timed: int
+    same_place: int
+
+    @property
+    def for_attempts(self) -> rises.AttemptRules:
+        return rises.AttemptRules(self.attempts_a_day, self.attempts_a_window, self.window_months)
+
+    @property
+    def for_rises(self) -> rises.RiseRules:
+        return rises.RiseRules(self.cooling_off_hours, self.days_after_rise, self.days_after_fall, self.confirmed_from)
+
+
 class ScoringRules(Row):
     thresholds: tuple[float, float, float, float]
     free_spread: float
     spread_rate: float
+    soft_spread: float
     gap_weight: float
     gap_cap: float
+
+
+class MeasureRule(Row):
+    weight: float = Field(ge=0)
+    start: float
+    span: float = Field(gt=0)
+
+
+class BehaviourRules(Row):
+    damage_scale: float
+    panic_from: float
+    panic_months: float
+    measures: dict[str, MeasureRule]
+
+
+class ConfidenceRules(Row):
+    spread_error: float
+    queue_below: float
+    medium_from: float
+    high_from: float
 
 
 class GoalLimits(Row):
@@ -87,7 +147,10 @@ class ReviewRules(Row):
 class AdviceRules(Row):
     version: str
     assessment: AssessmentRules
+    reassessment: ReassessmentRules
     scoring: ScoringRules
+    behaviour: BehaviourRules
+    confidence: ConfidenceRules
     ceilings: tuple[CeilingRule, ...]
     gates: tuple[GateRule, ...]
     levels: dict[int, LevelWords]
@@ -97,10 +160,13 @@ class AdviceRules(Row):
 
     @property
     def for_scoring(self) -> risk_profile.Rules:
+        measures = self.behaviour.measures.items()
         return risk_profile.Rules(
             **self.scoring.model_dump(),
-            ceilings=tuple(risk_profile.Ceiling(name=c.name, fact=c.fact, level=c.level) for c in self.ceilings),
-            gates=tuple((gate.name, gate.fact) for gate in self.gates),
+            **self.confidence.model_dump(),
+            **self.behaviour.model_dump(include={"damage_scale", "panic_from", "panic_months"}),
+            measures={name: risk_profile.MeasureRule(rule.weight, rule.start, rule.span) for name, rule in measures},
+            ceilings=tuple(ceiling.for_scoring for ceiling in self.ceilings),
         )
 
     def ceiling(self, name: str) -> CeilingRule | None:

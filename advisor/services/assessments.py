@@ -14,6 +14,7 @@ from advisor.errors import Refused
 from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
+from advisor.kernels.measurement import sem_of
 from advisor.models import Assessment, Goal, Investor, LevelChange
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
@@ -134,7 +135,8 @@ def valid_until_from(completed_at: datetime) -> date:
 
 def _score_into(row: Assessment, completed_at: datetime) -> int:
     instrument = load_instrument(row.instrument)
-    profile = risk_profile.score(row.answers, instrument.for_scoring, advice_rules().for_scoring)
+    sheet = risk_profile.sheet(row.answers, instrument.for_scoring)
+    profile = risk_profile.assess(sheet, advice_rules().for_scoring, sem_of(instrument))
     row.tolerance, row.capacity, row.score = profile.blend.tolerance, profile.blend.capacity, profile.blend.score
     row.raw_level, row.level, row.stated_loss = profile.blend.raw_level, profile.level, profile.stated_loss
     row.working = profile.as_json() | {"rules": advice_rules().version}

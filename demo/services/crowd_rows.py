@@ -4,13 +4,11 @@ import hashlib
 import json
 from datetime import date
 from functools import cache
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
 from advisor.jurisdictions import advice_rules
-from advisor.kernels.risk_profile import Profile
 from advisor.models import Account, Assessment, Consent, Goal, GoalEvent, Household, Investor, LevelChange, Proposal, ProposalEvent
 from advisor.services.assessments import valid_until_from
 from advisor.services.people import PSEUDONYM_LETTERS
@@ -127,7 +125,7 @@ def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Int
         raw_level=[profile.blend.raw_level for profile in profiles],
         level=level,
         stated_loss=[profile.stated_loss for profile in profiles],
-        working=[json.dumps(_working(profile) | {"rules": rules}) for profile in profiles],
+        working=[json.dumps(profile.as_json() | {"rules": rules}) for profile in profiles],
         started_at=done_at,
         completed_at=done_at,
     )
@@ -143,11 +141,6 @@ def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Int
     )
     ends = np.append(np.flatnonzero(turn == 0)[1:], len(pairs)) - 1
     return keys[turn == 0], keys[ends]
-
-
-def _working(profile: Profile) -> dict[str, Any]:
-    """Profile.as_json without its deep copies, which take longer than scoring."""
-    return vars(profile) | {"blend": vars(profile.blend), "caps": [vars(cap) for cap in profile.caps]}
 
 
 def make_goals(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> Ints:

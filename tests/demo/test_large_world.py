@@ -14,6 +14,7 @@ from django.utils import timezone
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
+from advisor.kernels.measurement import sem_of
 from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investor, LevelChange, Proposal
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
@@ -217,7 +218,8 @@ def test_levels_are_what_the_questionnaire_gives(short):
         assert [(row.assessment_id, row.to_level) for row in changes] == [(row.pk, row.level) for row in sheets]
         assert [row.from_level for row in changes] == [None, *(row.level for row in sheets)][: len(sheets)]
         assert (investor.level, investor.level_valid_until) == (sheets[-1].level, valid_until_from(sheets[-1].completed_at))
-        profile = risk_profile.score(sheets[-1].answers, load_instrument(sheets[-1].instrument).for_scoring, rules.for_scoring)
+        instrument = load_instrument(sheets[-1].instrument)
+        profile = risk_profile.assess(risk_profile.sheet(sheets[-1].answers, instrument.for_scoring), rules.for_scoring, sem_of(instrument))
         assert sheets[-1].working == json.loads(json.dumps(profile.as_json() | {"rules": rules.version}))
         assert (sheets[-1].level, sheets[-1].stated_loss) == (profile.level, profile.stated_loss)
 

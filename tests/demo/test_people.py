@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
+from advisor.kernels.measurement import sem_of
 from demo.leads import lead_people
 from demo.people import OPTION_WEIGHTS, Persona, make_people
 from demo.tape import Tape
@@ -30,6 +31,10 @@ def crowd(instrument):
     return make_people(n=2000, seed=2026, items=instrument.for_scoring, categories=CATEGORIES)
 
 
+def level_of(answers, instrument, rules):
+    return risk_profile.assess(risk_profile.sheet(answers, instrument.for_scoring), rules, sem_of(instrument)).level
+
+
 def test_person_number_i_is_the_same_in_every_crowd(instrument, crowd):
     assert make_people(n=5, seed=2026, items=instrument.for_scoring, categories=CATEGORIES) == crowd[:5]
     assert make_people(n=5, seed=1, items=instrument.for_scoring, categories=CATEGORIES) != crowd[:5]
@@ -38,7 +43,7 @@ def test_person_number_i_is_the_same_in_every_crowd(instrument, crowd):
 def test_every_persona_and_every_level_occurs(instrument, crowd):
     finished = [person for person in crowd if person.persona is not Persona.UNFINISHED]
     rules = advice_rules().for_scoring
-    levels = Counter(risk_profile.score(person.answers[0], instrument.for_scoring, rules).level for person in finished)
+    levels = Counter(level_of(person.answers[0], instrument, rules) for person in finished)
     assert {person.persona for person in crowd} == set(Persona)
     assert all(levels[level] >= 0.001 * len(finished) for level in range(6))
     assert max(levels.values()) <= 0.6 * len(finished)
@@ -62,7 +67,7 @@ def test_option_weights_name_the_options_of_the_questionnaire(instrument):
 
 def test_the_lead_investors_have_levels_that_may_hold_shares(instrument):
     rules = advice_rules().for_scoring
-    levels = [risk_profile.score(person.answers[-1], instrument.for_scoring, rules).level for person in lead_people(1)]
+    levels = [level_of(person.answers[-1], instrument, rules) for person in lead_people(1)]
     assert levels == [4, 3]
 
 
