@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+GRADES = (1, 2, 3, 4, 5)
+HIGHEST_GRADE = GRADES[-1]
+_ROUNDING = 1e-6  # figures of loss are kept to six places
+
 
 class Verdict(StrEnum):
     RECOMMEND = "recommend"
     ALLOW_AFTER_WARNING = "warn"
     FORBID = "forbid"
+
+
+class Way(StrEnum):
+    """Who has the idea: the platform or an advisor, or the investor, who searched for it."""
+
+    RECOMMENDED = "recommended"
+    OWN = "own"
 
 
 class LevelRule(Protocol):
@@ -20,6 +31,8 @@ class LevelRule(Protocol):
 
     @property
     def only_classes(self) -> list[str] | None: ...
+
+    def allows(self, risk_grade: int, asset_class: str) -> bool: ...
 
 
 class HorizonCeiling(Protocol):
@@ -34,10 +47,34 @@ class HorizonCeiling(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict with its reasons as codes: within_level, sale, no_level, level_expired, only_class, above_level."""
+    """A verdict with its reasons as codes: within_level, highest_grade, sale, no_level, level_expired, only_class,
+    above_level, above_budget, no_fund; of a portfolio also the codes of the funds that stand against it."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
+    funds: tuple[str, ...] = ()
+
+    @property
+    def wants_warning(self) -> bool:
+        """Whether a purchase of one's own waits for a separate warning: above the level, and of the highest grade at any level."""
+        return self.verdict == Verdict.ALLOW_AFTER_WARNING or "highest_grade" in self.reasons
+
+    def allows(self, way: Way, *, is_warned: bool = False) -> bool:
+        """Whether it may be done this way: recommended only within the level; above it by one's own wish once warned."""
+        if self.verdict == Verdict.FORBID:
+            return False
+        if way == Way.RECOMMENDED:
+            return self.verdict == Verdict.RECOMMEND
+        return is_warned or not self.wants_warning
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One fund of a portfolio: its share as a fraction of 1, its grade and its class."""
+
+    weight: float
+    risk_grade: int
+    asset_class: str
 
 
 def decide(
@@ -54,17 +91,54 @@ def decide(
         raise ValueError(f"unknown side {side!r}")
     if level is None:
         return Decision(Verdict.FORBID, ("no_level",))
-    if level not in level_rules or not 1 <= risk_grade <= 5:
+    if level not in level_rules or risk_grade not in GRADES:
         raise ValueError(f"no rule for level {level} and grade R{risk_grade}")
     if expired:
         return Decision(Verdict.FORBID, ("level_expired",))
     rule = level_rules[level]
-    is_above = risk_grade > rule.max_grade
-    if rule.only_classes is not None and (is_above or asset_class not in rule.only_classes):
-        return Decision(Verdict.FORBID, ("above_level", "only_class") if is_above else ("only_class",))
-    if is_above:
-        return Decision(Verdict.ALLOW_AFTER_WARNING, ("above_level",))
-    return Decision(Verdict.RECOMMEND, ("within_level",))
+    also = ("highest_grade",) if risk_grade == HIGHEST_GRADE else ()
+    if rule.allows(risk_grade, asset_class):
+        return Decision(Verdict.RECOMMEND, ("within_level", *also))
+    above = ("above_level",) if risk_grade > rule.max_grade else ()
+    if rule.only_classes is not None:
+        return Decision(Verdict.FORBID, (*above, "only_class"))
+    return Decision(Verdict.ALLOW_AFTER_WARNING, (*above, *also))
+
+
+def decide_portfolio(
+    level: int | None,
+    parts: Mapping[str, Part],
+    level_rules: Mapping[int, LevelRule],
+    *,
+    expired: bool = False,
+    loss: float | None = None,
+    limit: float | None = None,
+) -> Decision:
+    """Decide on a portfolio by fund code: no better than its worst fund of any weight, and than its loss beside its limit.
+
+    `loss` and `limit` are one-year 95 % CVaRs, positive fractions of 1; without either only the funds are judged. A loss
+    above the limit is never recommended, and is forbidden to the lowest class. Raises ValueError as `decide` does, and for
+    a weight below 0.
+    """
+    if any(part.weight < 0 for part in parts.values()):
+        raise ValueError("a weight is below 0")
+    held = {code: part for code, part in parts.items() if part.weight > 0}
+    if not held:
+        return Decision(Verdict.FORBID, ("no_fund",))
+    each = {code: decide(level, part.risk_grade, part.asset_class, level_rules, expired=expired) for code, part in held.items()}
+    reasons = dict.fromkeys(reason for decision in each.values() for reason in decision.reasons)
+    worst = max((decision.verdict for decision in each.values()), key=_SEVERITY.index)
+    if level is not None and not expired and loss is not None and limit is not None and loss > limit + _ROUNDING:
+        reasons["above_budget"] = None
+        is_lowest = level_rules[level].only_classes is not None
+        worst = max(worst, Verdict.FORBID if is_lowest else Verdict.ALLOW_AFTER_WARNING, key=_SEVERITY.index)
+    if worst != Verdict.RECOMMEND:
+        reasons.pop("within_level", None)
+    against = tuple(sorted(code for code, decision in each.items() if decision.verdict != Verdict.RECOMMEND))
+    return Decision(worst, tuple(reasons), against)
+
+
+_SEVERITY = (Verdict.RECOMMEND, Verdict.ALLOW_AFTER_WARNING, Verdict.FORBID)
 
 
 def goal_level(person_level: int, horizon_years: float, ceilings: Iterable[HorizonCeiling]) -> int:

@@ -17,9 +17,14 @@ def capacity_reference(proposal_pk: int) -> str:
     return f"proposal:{proposal_pk}"
 
 
+def account_holder(account_id: int) -> str:
+    """Who a fund's daily limit counts for: the account, whichever goal buys, and whoever's idea it was."""
+    return f"account:{account_id}"
+
+
 def capacity_holder(proposal: Proposal) -> str:
-    """Who a fund's daily limit counts for: the account, whichever goal buys."""
-    return f"account:{proposal.goal.account_id}"
+    """Who a fund's daily limit counts for when a proposal is accepted."""
+    return account_holder(proposal.goal.account_id)
 
 
 def promise_capacity(*, proposal: Proposal, result: dict[str, Any], funds: dict[str, Fund]) -> list[str]:

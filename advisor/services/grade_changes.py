@@ -14,10 +14,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from advisor.errors import Refused
-from advisor.kernels.suitability import Verdict, decide, goal_level
+from advisor.kernels.suitability import goal_level
 from advisor.models import Goal, Investor, Override, Proposal, ProposalDue, ProposalEvent
 from advisor.selectors.holders import Holder, holders_of
-from advisor.selectors.suitability import level_for_goal
+from advisor.selectors.suitability import fund_suits, level_for_goal
 from advisor.services.capacity import give_back_capacity
 from advisor.services.following import mark_read, read_unread
 from advisor.services.overrides import withdraw_overrides_above
@@ -67,15 +67,11 @@ def _funds_of(changes: Sequence[int]) -> set[int]:
     return found
 
 
-def _is_above(fund: Fund, level: int) -> bool:
-    return decide(level, fund.risk_grade, fund.asset_class, jurisdiction().levels).verdict != Verdict.RECOMMEND
-
-
 def _take_back(funds: Mapping[int, Fund]) -> tuple[int, int]:
     """Take back ready proposals and overrides in force that hold one of these funds above their level."""
     n_proposals = n_overrides = 0
     for level in jurisdiction().levels:
-        codes = sorted(fund.code for fund in funds.values() if _is_above(fund, level))
+        codes = sorted(fund.code for fund in funds.values() if not fund_suits(level, fund))
         for start in range(0, len(codes), FUNDS_A_READ):
             n_proposals += _supersede(level, codes[start : start + FUNDS_A_READ])
     codes = sorted(fund.code for fund in funds.values())
@@ -110,7 +106,7 @@ def _withdraw(codes: list[str]) -> int:
     for override in in_force.select_related("goal__account__investor").order_by("pk"):
         investor = override.goal.account.investor
         level = level_for_goal(investor, override.goal)
-        if level is not None and any(_is_above(fund, level) for code, fund in by_code.items() if code in override.weights):
+        if level is not None and any(not fund_suits(level, fund) for code, fund in by_code.items() if code in override.weights):
             investors[investor.pk] = investor
             goals.append(override.goal_id)
     n_ended = 0
@@ -124,7 +120,7 @@ def _tell_holders(funds: Mapping[int, Fund]) -> int:
     """Open a task for each client who holds one of these funds above a goal's level, and note that the goal needs a proposal."""
     n_tasks = 0
     for block in holders_of(funds) if funds else ():
-        above = [row for row in block if (level := _level_of(row)) is not None and _is_above(funds[row.fund_id], level)]
+        above = [row for row in block if (level := _level_of(row)) is not None and not fund_suits(level, funds[row.fund_id])]
         items: dict[int, list[str]] = {}
         for row in above:
             named = items.setdefault(row.investor_id, [])

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from advisor import rules
 from advisor.errors import Refused
-from advisor.kernels.suitability import Verdict, decide
+from advisor.kernels.suitability import Verdict
 from advisor.models import Goal, Investor, Override, OverrideEvent
 from advisor.selectors.overrides import OverridePrice, latest_proposal, loss_budget, loss_limit, price_of, price_sha, rounded
-from advisor.selectors.suitability import level_for_goal, recommendable_funds
+from advisor.selectors.suitability import decide_weights, fund_suits, level_for_goal, recommendable_funds
 from advisor.services.queue import open_task
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import KernelError
@@ -72,7 +72,7 @@ def _check_funds(weights: dict[str, float], level: int) -> None:
         if fund is None:
             raise Refused("unknown_fund", code=code)
         said = {"code": code, "name": fund.name}
-        if decide(level, fund.risk_grade, fund.asset_class, table.levels).verdict != Verdict.RECOMMEND:
+        if not fund_suits(level, fund):
             raise Refused("above_level", **said, grade=fund.risk_grade, level=table.levels[level].code)
         if not fund.is_open:
             raise Refused("closed_fund", **said)
@@ -167,11 +167,10 @@ def withdraw_overrides_above(*, investor: Investor, actor: Any, why: str) -> int
 
 
 def _is_above(override: Override, level: int, budget: float) -> bool:
-    levels = jurisdiction().levels
-    if override.price["chosen"]["cvar"] > budget + CVAR_SLACK:
-        return True
-    funds = Fund.objects.filter(code__in=override.weights)
-    return any(decide(level, fund.risk_grade, fund.asset_class, levels).verdict != Verdict.RECOMMEND for fund in funds)
+    funds = Fund.objects.in_bulk(sorted(override.weights), field_name="code")
+    known = {code: float(weight) for code, weight in override.weights.items() if code in funds}
+    decision = decide_weights(level, known, funds, loss=override.price["chosen"]["cvar"], limit=budget)
+    return decision.verdict != Verdict.RECOMMEND
 
 
 def expire_overrides(limit: int = 1000) -> int:

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 
 from advisor.errors import Refused
 from advisor.kernels.amounts import order_amounts
-from advisor.kernels.suitability import Verdict, decide
+from advisor.kernels.suitability import Verdict
 from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent
-from advisor.selectors.suitability import level_for_goal
+from advisor.selectors.suitability import decide_weights, level_for_goal
 from advisor.services.capacity import capacity_reference, give_back_capacity, has_promised_capacity, promise_capacity
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios import selectors as portfolio_selectors
@@ -214,14 +214,16 @@ def result_of(solution: AdviceSolution, amount_minor: int, funds: dict[str, Fund
 
 
 def _check_funds(level: int, solution: AdviceSolution, funds: dict[str, Fund]) -> None:
-    """Ask the gate about every fund once more: what a solver returns is not a recommendation yet."""
-    for code in solution.weights:
-        fund = funds.get(code)
-        if fund is None:
-            raise DataError("unknown_fund", fund=code)
-        decision = decide(level, fund.risk_grade, fund.asset_class, jurisdiction().levels)
-        if decision.verdict != Verdict.RECOMMEND or not fund.is_open:
-            raise DataError("fund_not_suitable", fund=code, grade=fund.risk_grade, level=level)
+    """Ask the gate about the whole portfolio once more: what a solver returns is not a recommendation yet."""
+    unknown = sorted(set(solution.weights) - set(funds))
+    if unknown:
+        raise DataError("unknown_fund", fund=unknown[0])
+    decision = decide_weights(level, solution.weights, funds, loss=solution.cvar, limit=solution.cvar_limit)
+    against = decision.funds or tuple(code for code in solution.weights if not funds[code].can_be_bought)
+    if against:
+        raise DataError("fund_not_suitable", fund=against[0], grade=funds[against[0]].risk_grade, level=level)
+    if decision.verdict != Verdict.RECOMMEND:
+        raise DataError("above_budget", level=level, cvar=solution.cvar, limit=solution.cvar_limit)
 
 
 def _amounts(amount_minor: int, solution: AdviceSolution, funds: dict[str, Fund]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from advisor.jurisdictions import advice_rules
 from advisor.models import Readvice, ReadviceRun
 from advisor.selectors.review_inputs import NO_LEVEL, FundTable, GoalBlock, fund_table
+from advisor.selectors.suitability import suits
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import InfeasibleError, KernelError, SolverError
 from portfolios.kernels.frontier import Frontier
@@ -23,7 +24,6 @@ from portfolios.services.levels import (
     AdviceMarket,
     advised_funds,
     gamma_within_loss,
-    is_allowed,
     level_mandate,
     level_path,
 )
@@ -79,9 +79,8 @@ class Reviewer:
     def is_above(self, level: int) -> FloatArray:
         """1 for each fund that a level may not hold, else 0."""
         if level not in self.above:
-            rule, funds = jurisdiction().levels[level], self.funds
-            kinds = zip(funds.risk_grade.tolist(), funds.asset_class, strict=True)
-            self.above[level] = np.array([float(not is_allowed(rule, grade, kind)) for grade, kind in kinds])
+            kinds = zip(self.funds.risk_grade.tolist(), self.funds.asset_class, strict=True)
+            self.above[level] = np.array([float(not suits(level, grade, kind)) for grade, kind in kinds])
         return self.above[level]
 
     def wide_moments(self) -> Moments:

@@ -53,6 +53,10 @@ class LevelRule(Row):
     cvar_budget: float
     only_classes: list[str] | None = None
 
+    def allows(self, risk_grade: int, asset_class: str) -> bool:
+        """Whether the level may hold a fund of this grade and class."""
+        return risk_grade <= self.max_grade and (self.only_classes is None or asset_class in self.only_classes)
+
 
 class HorizonCeiling(Row):
     below_years: float

@@ -21,7 +21,7 @@ from portfolios.models import Fund
 from portfolios.money import BPS_PER_UNIT
 from portfolios.selectors.model_sets import AdviceMarket, FundFacts
 from portfolios.selectors.screen_inputs import kernel_rules, load_screen_inputs
-from portfolios.services.levels import MONEY_MARKET, is_allowed, level_mandate, require_some, solve_advised
+from portfolios.services.levels import MONEY_MARKET, level_mandate, require_some, solve_advised
 
 Weights = dict[str, float]
 Screen = dict[str, list[Any]]
@@ -219,7 +219,7 @@ def _facts(row: Mapping[str, Any], volatility: float) -> FundFacts:
 def _level_weights(world: World, market: AdviceMarket, level: int, held: Weights) -> Weights:
     """A level's model by the rule that makes the model portfolios, or what advice would make of what is held, its costs weighed."""
     rule = jurisdiction().levels[level]
-    allowed = {code: fund for code, fund in market.funds.items() if is_allowed(rule, fund.risk_grade, fund.asset_class)}
+    allowed = {code: fund for code, fund in market.funds.items() if rule.allows(fund.risk_grade, fund.asset_class)}
     funds = {code: fund for code, fund in allowed.items() if market.has_record(code)}
     require_some(rule, funds)
     mandate = _mandate(world, funds)

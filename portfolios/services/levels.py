@@ -29,11 +29,6 @@ GAMMA_PRECISION = 1.002  # a raised risk aversion is at most this factor too lar
 _ROUNDING = 1e-12
 
 
-def is_allowed(rule: LevelRule, risk_grade: int, asset_class: str) -> bool:
-    """Whether a level may hold a fund of this grade and class."""
-    return risk_grade <= rule.max_grade and (rule.only_classes is None or asset_class in rule.only_classes)
-
-
 def require_some(rule: LevelRule, funds: Mapping[str, Any]) -> None:
     """Raise InfeasibleError naming what is missing where a level has no fund to hold."""
     if not funds and rule.only_classes is not None:
@@ -50,7 +45,7 @@ def loss_limit(rule: LevelRule, stated_loss: float | None) -> float:
 def advised_funds(market: AdviceMarket, level: int) -> dict[str, FundFacts]:
     """The open funds of the pool that a level may be advised: none above it, ever. Raises InfeasibleError where there is none."""
     rule = jurisdiction().levels[level]
-    allowed = {code: fund for code, fund in market.funds.items() if fund.is_open and is_allowed(rule, fund.risk_grade, fund.asset_class)}
+    allowed = {code: fund for code, fund in market.funds.items() if fund.is_open and rule.allows(fund.risk_grade, fund.asset_class)}
     usable = {code: fund for code, fund in allowed.items() if market.has_record(code)}
     require_some(rule, usable)
     return usable

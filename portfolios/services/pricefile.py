@@ -14,7 +14,7 @@ from portfolios.kernels.moments import class_moments
 from portfolios.kernels.returns import align, annual_volatility
 from portfolios.kernels.risk import grade_of_volatility
 from portfolios.kernels.types import GammaSolution, Moments, ReturnMatrix
-from portfolios.services.levels import is_allowed, require_some
+from portfolios.services.levels import require_some
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def graded_funds(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[i
 def _solve(rule: LevelRule, matrix: ReturnMatrix, graded: Mapping[str, tuple[int, str]]) -> tuple[Moments, GammaSolution]:
     rules = jurisdiction()
     moments = class_moments(matrix, {code: rules.classes[name].mean for code, (_, name) in graded.items()})
-    allowed = {code for code, (grade, asset_class) in graded.items() if is_allowed(rule, grade, asset_class)}
+    allowed = {code for code, (grade, asset_class) in graded.items() if rule.allows(grade, asset_class)}
     require_some(rule, dict.fromkeys(allowed))
     usable = tuple(sorted(allowed & set(moments.codes)))
     require_some(rule, dict.fromkeys(usable))

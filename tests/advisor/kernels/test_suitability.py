@@ -3,19 +3,78 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.kernels.amounts import order_amounts, split_amount
-from advisor.kernels.suitability import Decision, Verdict, decide, goal_level
+from advisor.kernels.suitability import Decision, Part, Verdict, Way, decide, decide_portfolio, goal_level
 from portfolios.jurisdictions import jurisdiction
 
 RULES = jurisdiction().levels
 CEILINGS = jurisdiction().horizon_ceilings
 
 
-@pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("grade", [1, 2, 3, 4, 5])
-def test_a_level_is_recommended_its_grades_and_nothing_above(level, grade):
-    decision = decide(level, grade, "equity", RULES)
-    assert decision.verdict == (Verdict.RECOMMEND if grade <= level else Verdict.ALLOW_AFTER_WARNING)
-    assert decision.reasons == (("within_level",) if grade <= level else ("above_level",))
+# The law's table, written out: y may be recommended and bought; w only by the investor's own wish, after the separate warning;
+# x on the own wish too, but R5 is explained separately even within the level; - never. The lowest class holds R1 money-market
+# funds only.
+MATRIX = {
+    #        R1   R2   R3   R4   R5
+    "C1-min": "y    -    -    -    -",
+    "C1":     "y    w    w    w    w",
+    "C2":     "y    y    w    w    w",
+    "C3":     "y    y    y    w    w",
+    "C4":     "y    y    y    y    w",
+    "C5":     "y    y    y    y    x",
+}  # fmt: skip
+CELLS = [(code, grade, cell) for code, row in MATRIX.items() for grade, cell in enumerate(row.split(), start=1)]
+LEVEL_OF = {rule.code: level for level, rule in RULES.items()}
+
+
+@pytest.mark.parametrize(("code", "grade", "cell"), CELLS)
+def test_the_matrix_of_levels_and_grades_by_both_ways(code, grade, cell):
+    decision = decide(LEVEL_OF[code], grade, "money_market", RULES)
+    recommended, unwarned, warned = (
+        decision.allows(Way.RECOMMENDED), decision.allows(Way.OWN), decision.allows(Way.OWN, is_warned=True),
+    )  # fmt: skip
+    assert (recommended, unwarned, warned) == {
+        "y": (True, True, True), "x": (True, False, True), "w": (False, False, True), "-": (False, False, False),
+    }[cell]  # fmt: skip
+    assert not decision.allows(Way.RECOMMENDED, is_warned=True) or recommended, "no warning makes a recommendation"
+    alone = decide_portfolio(LEVEL_OF[code], {"A": Part(1.0, grade, "money_market")}, RULES)
+    assert (alone.verdict, alone.wants_warning) == (decision.verdict, decision.wants_warning), "a portfolio of one fund is that fund"
+
+
+def test_a_portfolio_is_no_better_than_its_worst_fund_however_small():
+    calm, wild = Part(0.99, 1, "money_market"), Part(0.01, 4, "equity")
+    decision = decide_portfolio(3, {"CALM": calm, "WILD": wild}, RULES)
+    assert (decision.verdict, decision.reasons, decision.funds) == (Verdict.ALLOW_AFTER_WARNING, ("above_level",), ("WILD",))
+    assert decide_portfolio(0, {"CALM": calm, "WILD": wild}, RULES).verdict == Verdict.FORBID
+    assert decide_portfolio(3, {"CALM": calm, "WILD": Part(0.0, 4, "equity")}, RULES).verdict == Verdict.RECOMMEND, "not held"
+    assert decide_portfolio(None, {"CALM": calm}, RULES).reasons == ("no_level",)
+    assert decide_portfolio(3, {"CALM": calm}, RULES, expired=True).reasons == ("level_expired",)
+    assert decide_portfolio(3, {}, RULES).verdict == Verdict.FORBID
+    with pytest.raises(ValueError, match="below 0"):
+        decide_portfolio(3, {"CALM": Part(-0.1, 1, "money_market")}, RULES)
+
+
+@pytest.mark.parametrize(
+    ("level", "loss", "limit", "verdict"),
+    [
+        (3, 0.12, 0.12, Verdict.RECOMMEND),
+        (3, 0.121, 0.12, Verdict.ALLOW_AFTER_WARNING),
+        (3, 0.5, None, Verdict.RECOMMEND),
+        (3, None, 0.1, Verdict.RECOMMEND),
+        (0, 0.001, 0.0001, Verdict.FORBID),
+    ],
+)
+def test_a_portfolio_that_could_lose_more_than_its_limit_is_never_recommended(level, loss, limit, verdict):
+    decision = decide_portfolio(level, {"CALM": Part(1.0, 1, "money_market")}, RULES, loss=loss, limit=limit)
+    assert decision.verdict == verdict
+    assert ("above_budget" in decision.reasons) == (verdict != Verdict.RECOMMEND)
+
+
+@given(st.integers(0, 5), st.lists(st.tuples(st.integers(1, 5), st.sampled_from(["money_market", "equity"])), min_size=1, max_size=6))
+def test_a_portfolio_is_recommended_only_where_each_of_its_funds_is(level, kinds):
+    parts = {f"F{n}": Part(1 / len(kinds), grade, asset_class) for n, (grade, asset_class) in enumerate(kinds)}
+    each = [decide(level, grade, asset_class, RULES).verdict for grade, asset_class in kinds]
+    expected = next(verdict for verdict in (Verdict.FORBID, Verdict.ALLOW_AFTER_WARNING, Verdict.RECOMMEND) if verdict in each)
+    assert decide_portfolio(level, parts, RULES).verdict == expected
 
 
 @pytest.mark.parametrize(
