@@ -56,9 +56,10 @@ def start_assessment(*, investor: Investor, amount_minor: int) -> Assessment:
 
 
 @transaction.atomic
-def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int | None = None) -> Assessment:
-    """Write one answer into a draft, over an earlier one. Raises AnswerError for an unknown item or option, or
-    when the questionnaire is no longer open; nothing is written then. Safe to repeat."""
+def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int | None = None, position: int | None = None) -> Assessment:
+    """Write one answer into a draft, over an earlier one, with the seconds it took and its place on the screen (0 at the top).
+    Raises AnswerError for an unknown item or option, or when the questionnaire is no longer open; nothing is written then.
+    Safe to repeat."""
     known = load_instrument(assessment.instrument).item(item)
     if known is None:
         raise risk_profile.AnswerError("unknown_item", items=[item])
@@ -71,7 +72,9 @@ def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int 
     draft.answers[item] = option
     if seconds is not None:
         draft.seconds[item] = max(0, min(seconds, MAX_SECONDS_AN_ITEM))
-    draft.save(update_fields=["answers", "seconds"])
+    if position is not None:
+        draft.positions[item] = position
+    draft.save(update_fields=["answers", "seconds", "positions"])
     return draft
 
 
