@@ -88,6 +88,13 @@ def restate(fund: Fund, facts: FundFacts) -> bool:
     return differs
 
 
+def regrade(fund: Fund, own_grade: int | None) -> None:
+    """Set the grade in force by our own grade of now: the fund may have been graded since it was read."""
+    fund.own_grade = own_grade
+    if own_grade is not None:
+        fund.risk_grade = max(own_grade, fund.issuer_grade or 0)
+
+
 def says_more(facts: FundFacts, fund: Fund) -> FundFacts:
     """The facts for a fund that is known: a source that names no category renames nobody."""
     if facts.category:

@@ -21,18 +21,19 @@ def take_in_table(work: Work, rows: Sequence[FundFacts]) -> None:
     work.run.n_total = len(rows)
     for start in range(work.run.n_done, len(rows), _ROWS_A_BATCH):
         batch = rows[start : start + _ROWS_A_BATCH]
-        funds = {fund.code: fund for fund in Fund.objects.filter(code__in=[row.code for row in batch])}
         issues, changed, known = [], [], []
-        for row in batch:
-            fund = funds.get(row.code)
-            reason = UNKNOWN if fund is None else CURRENCY_DIFFERS if currency_of(fund, row, ()) else ""
-            if reason:
-                issues.append(ImportIssue(run=work.run, line=row.line, fund_code=row.code[:20], code=reason))
-            elif fund is not None:
-                known.append(row)
-                if restate(fund, row):
-                    changed.append(fund)
         with transaction.atomic():
+            locked = Fund.objects.select_for_update().filter(code__in=[row.code for row in batch]).order_by("pk")
+            funds = {fund.code: fund for fund in locked}
+            for row in batch:
+                fund = funds.get(row.code)
+                reason = UNKNOWN if fund is None else CURRENCY_DIFFERS if currency_of(fund, row, ()) else ""
+                if reason:
+                    issues.append(ImportIssue(run=work.run, line=row.line, fund_code=row.code[:20], code=reason))
+                elif fund is not None:
+                    known.append(row)
+                    if restate(fund, row):
+                        changed.append(fund)
             write_record(known)
             Fund.objects.bulk_update(changed, RESTATED)
             ImportIssue.objects.bulk_create(issues)

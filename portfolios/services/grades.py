@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max, OuterRef, Subquery
 
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.grades import GradeInputs, GradeRules, own_grades
@@ -52,6 +52,20 @@ def grade_funds(*, data_date: date | None = None, codes: Sequence[str] | None = 
         block = slice(start, start + FUNDS_A_WRITE)
         report = _write(known[block], grades[block].tolist(), reasons[block], until, report)
     return report
+
+
+def grade_restated() -> GradeReport:
+    """Grade the funds whose grade in force is not the one told last: an import restated the issuer's, and people are told by the row.
+
+    Funds that were never graded wait for the night. Safe to repeat.
+    """
+    living = Fund.objects.filter(ended_on=None)
+    last = GradeChange.objects.filter(fund=OuterRef("pk")).order_by("-pk").values("to_grade")[:1]
+    restated = living.annotate(told=Subquery(last)).filter(told__isnull=False).exclude(risk_grade=F("told"))
+    codes = list(restated.values_list("code", flat=True))
+    if not codes:
+        return GradeReport(0, 0, 0)
+    return grade_funds(codes=codes, data_date=living.aggregate(last=Max("last_nav_date"))["last"])
 
 
 def rules_of_grading() -> GradeRules:
@@ -99,27 +113,32 @@ def _deepest_fall(dates: IntArray, values: FloatArray) -> FloatArray:
 
 def _write(funds: list[Fund], own: list[int], reasons: list[list[dict[str, Any]]], until: date, report: GradeReport) -> GradeReport:
     """Write the changes of a block in one short transaction. A fund's first row has no grade of before, unless it is moved by it."""
-    told = _last_told(funds)
     changes, touched = [], []
     n_up = n_down = 0
-    for fund, grade, why in zip(funds, own, reasons, strict=True):
-        in_force = max(grade, fund.issuer_grade or 0)
-        # An import may have restated the issuer's grade since: what counts as before is what was told last.
-        before = told.get(fund.pk, fund.risk_grade)
-        is_new = fund.pk not in told
-        if not is_new and (fund.own_grade, before) == (grade, in_force):
-            if fund.risk_grade != in_force:  # an import that read the fund before the last grading wrote the old one back
-                fund.risk_grade = in_force
-                touched.append(fund)
-            continue
-        n_up += in_force > before
-        n_down += in_force < before
-        change = GradeChange(fund=fund, to_grade=in_force, issuer_grade=fund.issuer_grade, own_grade=grade, reasons=why, data_date=until)
-        change.from_grade = None if is_new and in_force == before else before
-        changes.append(change)
-        fund.own_grade, fund.risk_grade = grade, in_force
-        touched.append(fund)
     with transaction.atomic():
+        # While ours was worked out, an import may have restated the issuer's grade, and another grading told the change.
+        locked = Fund.objects.select_for_update(no_key=True).order_by("pk").in_bulk([fund.pk for fund in funds])
+        told = _last_told(list(locked.values()))
+        for read, grade, why in zip(funds, own, reasons, strict=True):
+            fund = locked.get(read.pk)
+            if fund is None:
+                continue
+            in_force = max(grade, fund.issuer_grade or 0)
+            # An import may have restated the issuer's grade since: what counts as before is what was told last.
+            before = told.get(fund.pk, fund.risk_grade)
+            is_new = fund.pk not in told
+            if not is_new and (fund.own_grade, before) == (grade, in_force):
+                if fund.risk_grade != in_force:  # somebody wrote the old one back
+                    fund.risk_grade = in_force
+                    touched.append(fund)
+                continue
+            n_up += in_force > before
+            n_down += in_force < before
+            change = GradeChange(fund=fund, to_grade=in_force, issuer_grade=fund.issuer_grade, own_grade=grade, reasons=why)
+            change.from_grade, change.data_date = None if is_new and in_force == before else before, until
+            changes.append(change)
+            fund.own_grade, fund.risk_grade = grade, in_force
+            touched.append(fund)
         GradeChange.objects.bulk_create(changes)
         Fund.objects.bulk_update(touched, ["own_grade", "risk_grade"])
     return GradeReport(report.n_funds, report.n_up + n_up, report.n_down + n_down)

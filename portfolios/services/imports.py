@@ -22,6 +22,7 @@ from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name, writ
 from portfolios.kernels.errors import DataError, KernelError
 from portfolios.models import Fund, ImportRun
 from portfolios.services.fund_rows import CURRENCY_DIFFERS, FUND_REFUSED, checked_facts, join_share_classes
+from portfolios.services.grades import grade_restated
 from portfolios.services.history import StoreCount
 from portfolios.services.quarantine import QUARANTINED, REJECTED
 from portfolios.sources.contract import Piece, Source, Wanted
@@ -218,6 +219,7 @@ def _work_off(run: ImportRun, source: Source, pieces: Iterator[Piece], today: da
     except ClaimLost:
         return False
     join_share_classes(Fund.objects.filter(source=run.source))
+    grade_restated()
     n_failed = run.state.get("n_failed", 0)
     if n_failed:
         first = run.state["failure"]
@@ -250,6 +252,7 @@ def _work_off_table(run: ImportRun, today: date) -> bool:
     except ClaimLost:
         return False
     join_share_classes(Fund.objects.filter(source=run.source))
+    grade_restated()
     return finish_job(ImportRun, run.pk, token)
 
 

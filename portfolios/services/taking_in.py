@@ -29,6 +29,7 @@ from portfolios.services.fund_rows import (
     checked_facts,
     currency_of,
     new_fund,
+    regrade,
     restate,
     says_more,
     write_record,
@@ -257,7 +258,9 @@ def _write(work: Work, batch: _Batch, ready: _Sorted, codes: Sequence[str]) -> N
         del batch.issues[:_ISSUES_A_WRITE]
     with transaction.atomic():
         # Another import of the same funds waits here: years are written whole, and the later writer must see the earlier's days.
-        list(Fund.objects.select_for_update().filter(code__in=codes).order_by("pk").values_list("pk"))
+        graded = dict(Fund.objects.select_for_update().filter(code__in=codes).order_by("pk").values_list("code", "own_grade"))
+        for fund in batch.changed:
+            regrade(fund, graded.get(fund.code))
         for doubt in batch.doubts:
             _settle(work, batch, doubt)
         fresh = [batch.funds[code] for code in batch.to_store if batch.funds[code].pk is None]

@@ -6,7 +6,8 @@ from django.core.management import call_command
 
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, GradeChange
-from portfolios.services import grade_funds, store_histories
+from portfolios.services import execute_import, grade_funds, request_import, store_histories, taking_in
+from portfolios.services import grades as service
 from tests.portfolios.market import make_fund
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +68,75 @@ def test_what_an_import_restated_of_the_issuers_grade_is_told_as_a_change():
     Fund.objects.update(issuer_grade=5, risk_grade=5)
     assert grade_funds().n_up == 1
     assert list(GradeChange.objects.order_by("pk").values_list("from_grade", "to_grade")) == [(None, 4), (4, 5)]
+
+
+def meanwhile(monkeypatch, happens) -> None:
+    """Something happens while the grades are worked out."""
+
+    def own_grades(*args):
+        monkeypatch.setattr(service, "own_grades", kernel)
+        happens()
+        return kernel(*args)
+
+    kernel = service.own_grades
+    monkeypatch.setattr(service, "own_grades", own_grades)
+
+
+def test_an_issuers_grade_that_an_import_raises_while_grades_are_worked_out_is_not_written_back(monkeypatch):
+    fund = make_fund(category="mixed", grade=3, issuer_grade=3)
+    tell(fund, 0.1)
+    grade_funds()
+    tell(fund, 0.22)
+    meanwhile(monkeypatch, lambda: Fund.objects.update(issuer_grade=5, risk_grade=5))
+    grade_funds()
+    assert grades(fund) == (5, 4, 5)
+    assert list(GradeChange.objects.order_by("pk").values_list("from_grade", "to_grade")) == [(None, 3), (3, 5)]
+
+
+def test_two_gradings_at_once_tell_a_change_once(monkeypatch):
+    fund = make_fund(category="mixed", grade=3, issuer_grade=3)
+    tell(fund, 0.22)
+    meanwhile(monkeypatch, grade_funds)
+    grade_funds()
+    assert grades(fund) == (3, 4, 4)
+    assert GradeChange.objects.count() == 1
+
+
+@pytest.mark.parametrize("with_prices", [False, True])
+def test_an_import_that_raises_the_issuers_grade_tells_the_change_at_its_end(tmp_path, with_prices):
+    raised, same = (make_fund(code, category="equity", grade=4, issuer_grade=4) for code in ("900001", "900002"))
+    tell(raised, 0.2), tell(same, 0.2)
+    grade_funds()
+    new = make_fund("900003", category="mixed", grade=3)
+    files = {"funds": tmp_path / "funds.csv"}
+    files["funds"].write_text("code,category,grade\n900001,equity,R5\n900002,equity,R4\n900003,mixed,R3\n", encoding="utf-8")
+    if with_prices:
+        files["prices"] = tmp_path / "prices.csv"
+        files["prices"].write_text("date,code,nav\n2026-03-03,900001,1.0\n", encoding="utf-8")
+        Fund.objects.filter(pk=raised.pk).update(last_nav_micro=1_000_000)
+    run = request_import(source="csv", files=files)
+    execute_import(run.pk)
+    assert grades(raised) == (5, 4, 5)
+    assert list(GradeChange.objects.filter(from_grade__isnull=False).values_list("fund", "from_grade", "to_grade")) == [(raised.pk, 4, 5)]
+    assert not GradeChange.objects.filter(fund=new).exists(), "a fund that was never graded waits for the night"
+
+
+def test_a_grading_in_the_middle_of_an_import_is_not_written_back(tmp_path, monkeypatch):
+    fund = make_fund("900001", category="mixed", grade=3, issuer_grade=3, own_grade=3)
+
+    def prepared(*args):
+        batch = kernel(*args)
+        Fund.objects.update(own_grade=4, risk_grade=4)
+        return batch
+
+    kernel = taking_in._prepared
+    monkeypatch.setattr(taking_in, "_prepared", prepared)
+    files = {"funds": tmp_path / "funds.csv", "prices": tmp_path / "prices.csv"}
+    files["funds"].write_text("code,category,company,grade\n900001,mixed,Big,R3\n", encoding="utf-8")
+    files["prices"].write_text("date,code,nav\n2026-03-03,900001,1.0\n", encoding="utf-8")
+    assert execute_import(request_import(source="csv", files=files).pk)
+    assert grades(fund) == (3, 4, 4)
+    assert fund.company == "Big"
 
 
 def test_prices_after_the_date_change_nothing():
