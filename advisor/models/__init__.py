@@ -2,6 +2,7 @@ from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent,
 from advisor.models.assessment import Assessment, LevelChange
 from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
+from advisor.models.purchases import OwnPurchase, OwnPurchaseEvent
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 from advisor.models.reassessment import GoalHigh, LevelHold, LevelReview, Notice, ReviewTrigger
 from advisor.models.record import (
@@ -36,6 +37,8 @@ __all__ = [
     "Notice",
     "Override",
     "OverrideEvent",
+    "OwnPurchase",
+    "OwnPurchaseEvent",
     "Proposal",
     "ProposalDue",
     "ProposalEvent",

@@ -33,6 +33,7 @@ class RecordKind(models.TextChoices):
     OVERRIDE = "override", _("override made")
     OVERRIDE_ENDED = "override_ended", _("override ended")
     WARNING = "warning", _("warning shown")
+    WARNING_ACKNOWLEDGED = "warning_acknowledged", _("warning acknowledged")
     PURCHASE = "purchase", _("purchase on own initiative")
     MESSAGE = "message", _("message")
     ERASED = "erased", _("contents erased")
