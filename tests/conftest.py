@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils import timezone, translation
 
+from advisor.append_only import GUARDED, OPERATIONS, ensure_guards, guard_name
 from identity.models import User
 from identity.roles import Role
 from identity.services import give_role, sync_roles
@@ -30,6 +32,28 @@ def _fresh_start():
     """Neither the cache nor the language of an earlier test's request."""
     cache.clear()
     translation.deactivate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_may_empty_the_record():
+    """A test that commits is followed by a flush of every table, also of those whose triggers refuse it."""
+    plain = BaseDatabaseOperations.execute_sql_flush
+
+    def flush(operations, statements):
+        using = operations.connection.alias
+        if operations.connection.vendor == "postgresql":
+            plain(operations, ["SET LOCAL session_replication_role = replica;", *statements])
+            return
+        with operations.connection.cursor() as cursor:
+            for table in GUARDED:
+                for operation in OPERATIONS["sqlite"]:
+                    cursor.execute(f"DROP TRIGGER IF EXISTS {guard_name(table, operation)}")
+        plain(operations, statements)
+        ensure_guards(using)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
+        yield
 
 
 @pytest.fixture
