@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from advisor.kernels.goals import HorizonCeiling, goal_level
 from advisor.kernels.risk_profile import Item, Profile, Rules, Sem, assess, sheet
-from advisor.kernels.suitability import HorizonCeiling, goal_level
 from demo.lives import QUIET_SESSIONS, Life, Standing, live, visits
 from demo.people import GoalPlan, Person, Persona
 from demo.tape import Tape

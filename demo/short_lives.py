@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from advisor.kernels.suitability import goal_level
+from advisor.kernels.goals import goal_level
 from demo.cast import Stage
 from demo.crowd import NEVER, Bools, Crowd, Floats, Ints
 from demo.lives import DORMANT_FOR, QUIET_SESSIONS

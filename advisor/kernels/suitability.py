@@ -1,9 +1,11 @@
-"""What a level may buy, and how high a goal's portfolio may go: the decision every recommendation and order rests on."""
+"""What a level may buy: the decision every recommendation and order rests on. How high a goal may go is in `goals`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from advisor.kernels.goals import goal_level as goal_level
 
 GRADES = (1, 2, 3, 4, 5)
 HIGHEST_GRADE = GRADES[-1]
@@ -33,16 +35,6 @@ class LevelRule(Protocol):
     def only_classes(self) -> list[str] | None: ...
 
     def allows(self, risk_grade: int, asset_class: str) -> bool: ...
-
-
-class HorizonCeiling(Protocol):
-    """The highest level of a goal with less than so many years to go."""
-
-    @property
-    def below_years(self) -> float: ...
-
-    @property
-    def level(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +131,3 @@ def decide_portfolio(
 
 
 _SEVERITY = (Verdict.RECOMMEND, Verdict.ALLOW_AFTER_WARNING, Verdict.FORBID)
-
-
-def goal_level(person_level: int, horizon_years: float, ceilings: Iterable[HorizonCeiling]) -> int:
-    """Cap a person's level by the years that a goal has left: the lowest ceiling that applies, or the person's own level."""
-    return min([person_level, *(ceiling.level for ceiling in ceilings if horizon_years < ceiling.below_years)])
