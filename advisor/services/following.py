@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
@@ -13,12 +14,11 @@ OVERLAP = 2_000  # rows before the last one that are looked at again
 
 @dataclass(frozen=True)
 class Unread:
-    """Keys of rows that were not followed yet, and what the cursor says once they are."""
+    """Keys of rows that were not followed yet, and the last row there was."""
 
     name: str
     keys: list[int]
     last_pk: int
-    followed: list[int]
 
 
 def read_unread(*, name: str, rows: QuerySet[Any]) -> Unread:
@@ -28,12 +28,17 @@ def read_unread(*, name: str, rows: QuerySet[Any]) -> Unread:
     near = rows.filter(pk__gt=cursor.last_pk - OVERLAP, pk__lte=last).order_by("pk").values_list("pk", flat=True)
     known = set(cursor.followed)
     keys = [pk for pk in near if pk not in known]
-    return Unread(name, keys, max(last, cursor.last_pk), cursor.followed)
+    return Unread(name, keys, last)
 
 
 def mark_read(unread: Unread) -> None:
-    """Move the cursor behind rows that were followed. Whoever is interrupted before it follows them once more."""
-    followed = sorted({pk for pk in (*unread.followed, *unread.keys) if pk > unread.last_pk - OVERLAP})
-    FollowCursor.objects.update_or_create(
-        name=unread.name, defaults={"last_pk": unread.last_pk, "followed": followed, "at": timezone.now()}
-    )
+    """Move the cursor behind rows that were followed. Whoever is interrupted before it follows them once more.
+
+    It never moves back, and keeps what another process followed in between.
+    """
+    with transaction.atomic():
+        cursor, _ = FollowCursor.objects.select_for_update().get_or_create(name=unread.name)
+        cursor.last_pk, cursor.at = max(cursor.last_pk, unread.last_pk), timezone.now()
+        followed = {*cursor.followed, *unread.keys}
+        cursor.followed = sorted(pk for pk in followed if pk > cursor.last_pk - OVERLAP)
+        cursor.save()

@@ -31,6 +31,7 @@ TASK_KIND = "fund_above_level"
 PROPOSALS_A_WRITE = 100  # each with its event and the reservations of its funds
 FUNDS_A_READ = 500
 LOOK_AGAIN = timedelta(hours=1)  # a proposal worked out while the grade changed is ready only after it
+NOT_YET = ("no_models", "no_pool")  # refusals that say nothing against the goal
 MOST_WAITING = 20  # proposals in the queue, before those that nobody asked for have to wait
 
 
@@ -147,7 +148,8 @@ def _note_due(goal_ids: Iterable[int]) -> None:
 def request_due_proposals() -> int:
     """Request the proposals that are due, as many as the queue takes without keeping people waiting; returns how many.
 
-    A goal whose level has run out gets none: its next questionnaire asks for one. Safe to repeat.
+    A goal whose level has run out gets none: its next questionnaire asks for one. While there are no models in use, or their
+    funds have no prices, all wait. Safe to repeat.
     """
     room = max(0, MOST_WAITING - Proposal.objects.filter(status__in=OPEN).count())
     n_asked = 0
@@ -156,7 +158,8 @@ def request_due_proposals() -> int:
         try:
             request_proposal(goal=goal)
             n_asked += 1
-        except Refused:
-            pass
+        except Refused as refused:
+            if refused.code in NOT_YET:
+                break
         ProposalDue.objects.filter(pk=pk).delete()
     return n_asked

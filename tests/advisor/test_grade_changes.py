@@ -10,7 +10,8 @@ from advisor import services
 from advisor.errors import Refused
 from advisor.models import FollowCursor, Investor, Override, Proposal, ProposalDue, ProposalEvent, Readvice, Task
 from advisor.selectors.clients import client_page
-from portfolios.models import CapacityReservation, Fund, GradeChange, Holding, Order
+from advisor.services.following import mark_read, read_unread
+from portfolios.models import CapacityReservation, Fund, GradeChange, Holding, ModelSet, Order
 from tests.advisor.advice_world import ready_proposal, ready_to_ask
 from tests.advisor.review_world import client_with, hold, many_clients, review_everyone
 from tests.advisor.site_world import CHOSEN, REASON, give_level, make_goal, make_market, make_proposal, shown_sha, tomorrow
@@ -195,6 +196,19 @@ def test_a_change_committed_after_a_later_one_is_not_missed(people):
     assert services.follow_grade_changes().n_tasks == 1
 
 
+def test_a_slower_reader_neither_moves_the_cursor_back_nor_forgets_what_another_followed(people):
+    make_market()
+    raise_grade("BO1", 3)
+    slow = read_unread(name="test", rows=GradeChange.objects.all())
+    raise_grade("BO2", 3)
+    quick = read_unread(name="test", rows=GradeChange.objects.all())
+    assert (len(slow.keys), len(quick.keys)) == (1, 2)
+    mark_read(quick)
+    mark_read(slow)
+    assert read_unread(name="test", rows=GradeChange.objects.all()).keys == []
+    assert FollowCursor.objects.get(name="test").followed == quick.keys
+
+
 def test_first_gradings_and_falls_have_no_consequences(people):
     make_market()
     client_with(people.anna_investor, 2, BO1=1_000_000)
@@ -225,6 +239,19 @@ def test_a_client_whose_level_has_run_out_gets_the_task_and_no_proposal(people):
     assert services.follow_grade_changes().n_tasks == 1
     assert services.request_due_proposals() == 0
     assert not Proposal.objects.exists()
+
+
+def test_without_approved_models_what_is_due_waits_for_them(people):
+    make_market()
+    client_with(people.anna_investor, 2, BO1=1_000_000)
+    raise_grade("BO1", 3)
+    services.follow_grade_changes()
+    current = ModelSet.objects.filter(is_current=True)
+    pk = current.get().pk
+    current.update(is_current=False)
+    assert (services.request_due_proposals(), ProposalDue.objects.count()) == (0, 1)
+    ModelSet.objects.filter(pk=pk).update(is_current=True)
+    assert (services.request_due_proposals(), ProposalDue.objects.count()) == (1, 0)
 
 
 def test_proposals_nobody_asked_for_wait_while_the_queue_is_full(people, monkeypatch):
