@@ -34,15 +34,16 @@ class WatchReport:
 def watch_market(*, day: date | None = None) -> WatchReport:
     """Watch the current pool on a day, by default today: open the alerts that are new, close those that are over.
 
-    A fund that has left the pool is watched on while an alert of it is open, and gets no new one. Safe to repeat: the same
-    day on the same data changes nothing. Writes a block of funds at a time.
+    A fund that has left the pool is watched on while an alert of it is open, and gets no new one; what is open of one that was
+    wound up and has left it is over. A day that is past ends no later alert. Safe to repeat: the same day on the same data
+    changes nothing. Writes a block of funds at a time.
     """
     day = day or timezone.localdate()
+    n_opened, n_closed = 0, _close_of_the_dead(day)
     in_pool = set(PoolFund.objects.filter(pool__is_current=True).values_list("fund_id", flat=True))
     has_alert = Exists(MarketAlert.objects.filter(fund=OuterRef("pk"), closed_at=None))
     watched = Q(pools__is_current=True) | has_alert
     funds = list(Fund.objects.filter(watched, category__in=jurisdiction().categories).order_by("pk").distinct())
-    n_opened = n_closed = 0
     for block in watched_blocks(funds, day):
         found = watch_funds(block.volatility, block.fall, block.states, rules_of_watch())
         opened, closed = _write(block.funds, found, in_pool, day)
@@ -54,6 +55,12 @@ def rules_of_watch() -> WatchRules:
     """The jurisdiction's limits as the kernel reads them."""
     table = jurisdiction()
     return WatchRules(**table.monitor.model_dump(), style_variance=table.screen.gates.style_break_variance)
+
+
+def _close_of_the_dead(day: date) -> int:
+    """Close what no figure could ever end: a fund that was wound up publishes none, and is never open again."""
+    dead = MarketAlert.objects.filter(closed_at=None, day__lte=day, fund__ended_on__lte=day).exclude(fund__pools__is_current=True)
+    return dead.update(closed_at=timezone.now())
 
 
 def _write(funds: list[Fund], found: Iterable[Watch], in_pool: set[int], day: date) -> tuple[int, int]:
@@ -70,7 +77,8 @@ def _write(funds: list[Fund], found: Iterable[Watch], in_pool: set[int], day: da
                 alert.figures |= {"latest": figures["latest"]}
                 told.append(alert)
         ended = np.flatnonzero(~watch.lasts).tolist()
-        over += [is_open[key].pk for key in ((funds[at].pk, watch.kind) for at in ended) if key in is_open]
+        seen = [alert for at in ended if (alert := is_open.get((funds[at].pk, watch.kind)))]
+        over += [alert.pk for alert in seen if alert.day <= day]
     with transaction.atomic():
         MarketAlert.objects.bulk_create(new, ignore_conflicts=True)
         MarketAlert.objects.bulk_update(told, ["figures"], batch_size=500)

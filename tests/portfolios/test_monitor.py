@@ -177,6 +177,24 @@ def test_a_fund_outside_the_pool_gets_no_alert_but_an_open_one_is_followed_to_it
     assert watch_market(day=DAY).n_open == 0
 
 
+def test_what_is_open_of_a_fund_that_was_wound_up_is_over_once_it_has_left_the_pool():
+    fund = pool_fund(is_open=False)
+    Fund.objects.update(last_nav_date=DAY - timedelta(days=30), ended_on=DAY - timedelta(days=20))
+    watch_market(day=DAY)
+    assert open_kinds(fund) == {KIND.SUSPENSION, KIND.STALE_NAV}
+    PoolFund.objects.all().delete()
+    report = watch_market(day=DAY + timedelta(days=1))
+    assert (report.n_funds, report.n_closed, report.n_open) == (0, 2, 0)
+
+
+def test_watching_a_day_that_is_past_ends_no_later_alert():
+    fund = pool_fund()
+    FundFact.objects.create(fund=fund, kind=FundFact.Kind.PURCHASE, from_date=DAY, published_date=DAY, text="closed")
+    watch_market(day=DAY)
+    assert watch_market(day=DAY - timedelta(days=1)).n_closed == 0
+    assert open_kinds(fund) == {KIND.SUSPENSION}
+
+
 def test_the_command_says_what_was_opened(capsys, monkeypatch):
     monkeypatch.setenv("LANG", "en_US.UTF-8")
     pool_fund(is_open=False)
