@@ -12,6 +12,8 @@
   const token = (name) => styles.getPropertyValue(name).trim();
   const NARROW = 560;
   const SERIES = ["--primary", "--class-gold", "--class-equity", "--class-reit", "--class-short_bond", "--class-sector_equity"];
+  /* plotly's own Chinese writes the fourth of May as 五 4. */
+  const LOCALES = { "zh-CN": { format: { year: "%Y年", month: "%Y年%-m月", dayMonth: "%-m月%-d日", dayMonthYear: "%Y年%-m月%-d日" } } };
   let library = null;
 
   function load(address) {
@@ -210,7 +212,7 @@
       div.setAttribute("role", "img");
       const title = div.closest(".chart-card")?.querySelector("h2, h3");
       if (title && !div.hasAttribute("aria-label")) div.setAttribute("aria-label", title.textContent.trim());
-      await Plotly.newPlot(div, figure.data, figure.layout, { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false, locale: isChinese ? "zh-CN" : "en" });
+      await Plotly.newPlot(div, figure.data, figure.layout, { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false, locale: isChinese ? "zh-CN" : "en", locales: LOCALES });
       div.classList.add("plot-drawn");
     } catch (error) {
       console.warn("chart not drawn:", error.message);

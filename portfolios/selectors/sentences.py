@@ -6,6 +6,8 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portfolios.jurisdictions import jurisdiction
+
 _SENTENCES = {
     "file_is_zip": _("%(file)s is a zip archive (or an Excel workbook), not a CSV file: unpack it or save it as CSV first."),
     "file_is_excel": _("%(file)s is an Excel workbook, not a CSV file: save it as CSV first."),
@@ -261,5 +263,7 @@ def import_problem(error: Mapping[str, Any] | None) -> str:
 def note_sentence(fund: str, note: str) -> str:
     """One sentence for a note `code` or `code:detail` about a fund."""
     code, _colon, detail = note.partition(":")
+    if code.startswith("category_from_") and (category := jurisdiction().categories.get(detail)):
+        detail = category.name
     text = str(_NOTES.get(code, code)) % {"detail": detail}
     return gettext("%(fund)s: %(text)s") % {"fund": fund, "text": text}

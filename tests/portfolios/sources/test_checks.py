@@ -296,6 +296,7 @@ def test_gaps_ends_and_closed_days_are_noticed_and_the_rows_kept(tmp_path):
     assert ("A", "closed_days:2") in notes
     assert counted(report) == (15, 0, 0, 0)
     assert note_sentence("A", "closed_days:2") == "A: 2 prices are of days on which the exchange was closed; they are kept"
+    assert note_sentence("A", "category_from_volatility:sector") == "A: its category is not clear: Sector fund by its volatility"
 
 
 def test_a_wound_up_fund_keeps_its_history_and_is_closed(tmp_path):
