@@ -1,154 +1,104 @@
-"""Questionnaires as versioned data, checked when they are read. A version never changes once it has been answered."""
+"""Questionnaires as versioned data. A version never changes once it is published: shipped ones are files, others are rows."""
 
-import hashlib
 import json
-import re
-from functools import cache, cached_property
-from itertools import pairwise
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any
 
 import yaml
-from django.utils.translation import get_language
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from advisor.kernels import risk_profile
+from advisor.instruments.schema import Contradiction, Instrument, Item, Option, Step, Text
+from advisor.jurisdictions import advice_rules
+from advisor.kernels.risk_profile import Sem
+from advisor.models import InstrumentVersion
 
-BLOCK_SIZES = {"capacity": 7, "tolerance": 6, "knowledge": 3}
-PLACEHOLDER = re.compile(r"\{(\w+)\}")
+__all__ = [
+    "Contradiction",
+    "Instrument",
+    "InstrumentChanged",
+    "Item",
+    "Option",
+    "Step",
+    "Text",
+    "current_instrument",
+    "load_instrument",
+    "read_instrument",
+    "report_path",
+    "shipped_keys",
+]
 
-
-class Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Text(Row):
-    zh: str = Field(min_length=1)
-    en: str = Field(min_length=1)
-
-    @property
-    def said(self) -> str:
-        return self.zh if (get_language() or "zh").startswith("zh") else self.en
-
-    @property
-    def placeholders(self) -> set[str]:
-        return set(PLACEHOLDER.findall(self.zh))
-
-    @model_validator(mode="after")
-    def _same_placeholders(self) -> Self:
-        if set(PLACEHOLDER.findall(self.zh)) != set(PLACEHOLDER.findall(self.en)):
-            raise ValueError(f"the languages name different amounts: {self.zh} / {self.en}")
-        return self
-
-    def for_amount(self, amount_minor: int, yuan: dict[str, float]) -> str:
-        """The sentence with the amounts in whole yuan of the investor's own money."""
-        amounts = {"amount": 1.0} | yuan
-        return self.said.format_map({name: f"{round(amount_minor * part / 100):,}" for name, part in amounts.items()})
+FOLDER = Path(__file__).parent
+LONGEST_FILE = 200_000  # characters; the shipped ones have about 20,000
 
 
-class Option(Text):
-    code: str = Field(pattern=r"^[a-z0-9.-]+$")
-    score: float | None = Field(default=None, ge=0, le=1)
-    facts: tuple[str, ...] = ()
-    stated_loss: float | None = Field(default=None, ge=0, le=1)
-    yuan: dict[str, float] = {}
-
-    def text(self, amount_minor: int) -> str:
-        return self.for_amount(amount_minor, self.yuan)
+class InstrumentChanged(LookupError):
+    """A version that people may have answered is not what it was when it was checked."""
 
 
-class Item(Row):
-    code: str = Field(pattern=r"^[a-z-]+$")
-    block: Literal["capacity", "tolerance", "knowledge"]
-    topic: Text
-    question: Text
-    why: Text
-    yuan: dict[str, float] = {}
-    options: tuple[Option, ...] = Field(min_length=3)
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: a short file cannot stand for an endless one."""
 
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        scores = [option.score for option in self.options if option.score is not None]
-        if self.block == "knowledge":
-            if scores:
-                raise ValueError(f"{self.code}: knowledge acts through ceilings, not scores")
-        elif len(scores) != len(self.options) or {min(scores), max(scores)} != {0.0, 1.0} or not _strictly_ordered(scores):
-            raise ValueError(f"{self.code}: scores must run strictly from 0 to 1 or from 1 to 0")
-        if len({option.code for option in self.options}) != len(self.options):
-            raise ValueError(f"{self.code}: an option code stands twice")
-        if self.question.placeholders - {"amount", *self.yuan} or any(o.placeholders - {"amount", *o.yuan} for o in self.options):
-            raise ValueError(f"{self.code}: an amount is not defined")
-        return self
-
-    @property
-    def names_amounts(self) -> bool:
-        return any(text.placeholders for text in (self.question, *self.options))
-
-    def asked(self, amount_minor: int) -> str:
-        return self.question.for_amount(amount_minor, self.yuan)
-
-    def option(self, code: str) -> Option | None:
-        return next((option for option in self.options if option.code == code), None)
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases are not read", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
 
-def _strictly_ordered(scores: list[float]) -> bool:
-    pairs = list(pairwise(scores))
-    return all(a < b for a, b in pairs) or all(a > b for a, b in pairs)
+def read_instrument(text: str) -> Instrument:
+    """Read a questionnaire's file. Raises yaml.YAMLError or pydantic's ValidationError, which carry what is wrong and where."""
+    if len(text) > LONGEST_FILE:
+        raise yaml.YAMLError(f"the file is longer than {LONGEST_FILE} characters")
+    return Instrument.model_validate(yaml.load(text, Loader=_PlainLoader))  # noqa: S506, a SafeLoader
 
 
-class Instrument(Row):
-    name: str
-    version: int
-    items: tuple[Item, ...]
+def load_instrument(key: str) -> Instrument:
+    """Return the questionnaire `name@version`, shipped or published; raises LookupError for one that is not kept, or that
+    is no longer what it was when it was checked."""
+    name, _, version = key.partition("@")
+    return _shipped(key) if (FOLDER / f"{name}-{version}.yaml").is_file() else _stored(key)
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if len({item.code for item in self.items}) != len(self.items):
-            raise ValueError("an item code stands twice")
-        sizes = {block: sum(item.block == block for item in self.items) for block in BLOCK_SIZES}
-        if sizes != BLOCK_SIZES:
-            raise ValueError(f"items a block are {sizes}, not {BLOCK_SIZES}")
-        return self
 
-    @property
-    def key(self) -> str:
-        return f"{self.name}@{self.version}"
+def current_instrument() -> Instrument:
+    """Return the published questionnaire; before the first one is, the shipped one that the jurisdiction names."""
+    row = InstrumentVersion.objects.filter(state=InstrumentVersion.State.PUBLISHED).only("name", "version", "sha256").first()
+    if row is None:
+        return load_instrument(advice_rules().assessment.instrument)
+    return _unchanged(load_instrument(row.key), row.sha256)
 
-    @cached_property
-    def sha256(self) -> str:
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
-    @property
-    def codes(self) -> list[str]:
-        return [item.code for item in self.items]
+def report_path(key: str) -> Path:
+    """Where the linter's report on a shipped questionnaire is kept."""
+    return FOLDER / f"{key.replace('@', '-')}.lint.json"
 
-    def item(self, code: str) -> Item | None:
-        return next((item for item in self.items if item.code == code), None)
 
-    @cached_property
-    def for_scoring(self) -> tuple[risk_profile.Item, ...]:
-        """The same items as the plain data that the kernel scores."""
-        return tuple(
-            risk_profile.Item(
-                code=item.code,
-                block=item.block,
-                options={
-                    o.code: risk_profile.Option(score=o.score, facts=frozenset(o.facts), stated_loss=o.stated_loss) for o in item.options
-                },
-            )
-            for item in self.items
-        )
+def shipped_keys() -> list[str]:
+    """The questionnaires that came as files."""
+    return sorted(f"{name}@{version}" for name, _, version in (path.stem.rpartition("-") for path in FOLDER.glob("*-*.yaml")))
 
 
 @cache
-def load_instrument(key: str) -> Instrument:
-    """Return the questionnaire `name@version`; raises LookupError for one that is not kept."""
-    name, _, version = key.partition("@")
-    path = Path(__file__).with_name(f"{name}-{version}.yaml")
-    if not path.is_file():
-        raise LookupError(f"There is no questionnaire {key}.")
-    instrument = Instrument.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+def _shipped(key: str) -> Instrument:
+    path = FOLDER / f"{key.replace('@', '-')}.yaml"
+    instrument = read_instrument(path.read_text(encoding="utf-8"))
     if instrument.key != key:
         raise LookupError(f"{path.name} holds {instrument.key}, not {key}.")
+    if not report_path(key).is_file():  # one that is being written
+        return instrument
+    kept = json.loads(report_path(key).read_text(encoding="utf-8"))
+    return _unchanged(instrument, kept["sha256"]).measured(Sem(**kept["report"]["sem"]))
+
+
+@lru_cache(maxsize=64)
+def _stored(key: str) -> Instrument:
+    name, _, version = key.partition("@")
+    rows = InstrumentVersion.objects.exclude(state=InstrumentVersion.State.DRAFT)
+    row = rows.filter(name=name, version=int(version)).first() if version.isascii() and version.isdigit() and len(version) < 7 else None
+    if row is None:
+        raise LookupError(f"There is no questionnaire {key}.")
+    return _unchanged(Instrument.model_validate(row.content), row.sha256).measured(Sem(**row.report["sem"]))
+
+
+def _unchanged(instrument: Instrument, sha256: str) -> Instrument:
+    if instrument.sha256 != sha256:
+        raise InstrumentChanged(f"{instrument.key} has the checksum {instrument.sha256}, and was checked with {sha256}.")
     return instrument

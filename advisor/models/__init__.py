@@ -1,6 +1,7 @@
 from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
 from advisor.models.assessment import Assessment, LevelChange
 from advisor.models.following import FollowCursor, ProposalDue
+from advisor.models.instruments import InstrumentVersion
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
 from advisor.models.purchases import OwnPurchase, OwnPurchaseEvent
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
@@ -29,6 +30,7 @@ __all__ = [
     "GoalEvent",
     "GoalHigh",
     "Household",
+    "InstrumentVersion",
     "Investor",
     "Level",
     "LevelChange",
