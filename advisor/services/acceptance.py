@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
-from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent
+from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent, RecordKind
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from advisor.services.capacity import capacity_holder, capacity_reference
+from advisor.services.record import append_record
+from advisor.services.record_payloads import accepted_told
 from advisor.services.suitability import clear
 from config.jobs import ring_by_name
 from portfolios.models import Fund, Order, Portfolio
@@ -91,6 +93,8 @@ def _accept(pk: int, actor: Any, seen_sha256: str | None) -> Proposal:
     amounts = (proposal.result or {})["amounts"]
     for code, amount_minor in sorted(amounts.items(), key=lambda one: funds[one[0]].pk):  # the order in which funds are locked
         _order(proposal, portfolio_id, funds[code], amount_minor, actor)
+    told = accepted_told(pk, proposal.inputs_sha256, amounts)
+    append_record(investor_id=investor.pk, kind=RecordKind.ACCEPTANCE, payload=told)
     ring_by_name(CONFIRM_TASK, queue="now")
     proposal.refresh_from_db()
     return proposal

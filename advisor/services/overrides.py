@@ -11,10 +11,12 @@ from django.utils import timezone
 from advisor import rules
 from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
-from advisor.models import Goal, Investor, Override, OverrideEvent
+from advisor.models import Goal, Investor, Override, OverrideEvent, RecordKind
 from advisor.selectors.overrides import OverridePrice, latest_proposal, loss_budget, loss_limit, price_of, price_sha, rounded
 from advisor.selectors.suitability import decide_weights, fund_suits, level_for_goal, recommendable_funds
 from advisor.services.queue import open_task
+from advisor.services.record import append_record, lock_chain
+from advisor.services.record_payloads import override_told
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import KernelError
 from portfolios.models import Fund
@@ -140,6 +142,7 @@ def _write(goal: Goal, advisor: Any, weights: dict[str, float], price: OverrideP
         goal=goal, advisor=advisor, weights=weights, price=price.as_json(), reason=reason, expires_on=expires_on
     )
     OverrideEvent.objects.create(override=override, to_state=Override.State.ACTIVE, actor=advisor, why=reason)
+    append_record(investor_id=investor.pk, kind=RecordKind.OVERRIDE, payload=override_told(override), at=override.made_at)
     return override
 
 
@@ -153,7 +156,7 @@ def withdraw_override(*, override: Override, actor: Any, reason: str) -> bool:
     if not rules.may_override(actor, override.goal.account.investor):
         raise PermissionDenied
     check_reason(reason.strip())
-    return _end(override.pk, Override.State.WITHDRAWN, actor, reason.strip())
+    return _end(override, Override.State.WITHDRAWN, actor, reason.strip())
 
 
 def withdraw_overrides_above(*, investor: Investor, actor: Any, why: str) -> int:
@@ -162,7 +165,7 @@ def withdraw_overrides_above(*, investor: Investor, actor: Any, why: str) -> int
     for override in Override.objects.filter(goal__account__investor=investor, state=Override.State.ACTIVE).select_related("goal__account"):
         level = level_for_goal(investor, override.goal)
         if level is None or _is_above(override, level, loss_budget(investor.pk, level)):
-            n_ended += _end(override.pk, Override.State.WITHDRAWN, actor, why)
+            n_ended += _end(override, Override.State.WITHDRAWN, actor, why)
     return n_ended
 
 
@@ -183,16 +186,20 @@ def _expire(overrides: Iterable[Override]) -> int:
     n_ended = 0
     for override in overrides:
         with transaction.atomic():
-            if _end(override.pk, Override.State.EXPIRED, None, ""):
+            if _end(override, Override.State.EXPIRED, None, ""):
                 params = {"goal": override.goal_id, "override": override.pk}
                 open_task(investor_id=override.goal.account.investor_id, kind="override_expired", params=params)
                 n_ended += 1
     return n_ended
 
 
-def _end(override_id: int, state: str, actor: Any, why: str) -> bool:
+def _end(override: Override, state: str, actor: Any, why: str) -> bool:
     """One transition out of force, once: whoever comes second writes nothing."""
-    if not Override.objects.filter(pk=override_id, state=Override.State.ACTIVE).update(state=state):
+    investor_id = override.goal.account.investor_id
+    lock_chain(investor_id)  # before the override, as whoever makes one locks them
+    if not Override.objects.filter(pk=override.pk, state=Override.State.ACTIVE).update(state=state):
         return False
-    OverrideEvent.objects.create(override_id=override_id, to_state=state, actor=actor, why=why)
+    OverrideEvent.objects.create(override=override, to_state=state, actor=actor, why=why)
+    told = {"override": override.pk, "goal": override.goal_id, "state": str(state), "why": why, "by": actor.pk if actor else None}
+    append_record(investor_id=investor_id, kind=RecordKind.OVERRIDE_ENDED, payload=told)
     return True

@@ -7,7 +7,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from advisor.jurisdictions import advice_rules
-from advisor.models import Branch, Consent, Household, Investor
+from advisor.models import Branch, Consent, Household, Investor, RecordKind
+from advisor.services.record import append_record
+from advisor.services.record_payloads import consent_told
 from identity.roles import Role
 from identity.services import give_role
 
@@ -41,7 +43,10 @@ def give_consent(*, investor: Investor, purpose: str, is_given: bool, source: st
     latest = Consent.objects.filter(investor=investor, purpose=purpose).order_by("-at", "-id").first()
     if latest and latest.is_given == is_given:
         return latest
-    return Consent.objects.create(investor=investor, purpose=purpose, is_given=is_given, source=source)
+    consent = Consent.objects.create(investor=investor, purpose=purpose, is_given=is_given, source=source)
+    told = consent_told(purpose, is_given, source)
+    append_record(investor_id=investor.pk, kind=RecordKind.CONSENT, payload=told, at=consent.at)
+    return consent
 
 
 def give_consents(*, user: Any, given: dict[str, bool], source: str) -> Investor:
@@ -53,13 +58,12 @@ def give_consents(*, user: Any, given: dict[str, bool], source: str) -> Investor
     return investor
 
 
+@transaction.atomic
 def switch_recommendations(*, investor: Investor, is_on: bool) -> None:
     """Write since when the person wants no recommendations, or that they want them again. Safe to repeat."""
-    rows = Investor.objects.filter(pk=investor.pk)
-    if is_on:
-        rows.update(recommendations_off_at=None)
-    else:
-        rows.filter(recommendations_off_at__isnull=True).update(recommendations_off_at=timezone.now())
+    others = Investor.objects.filter(pk=investor.pk, recommendations_off_at__isnull=not is_on)
+    if others.update(recommendations_off_at=None if is_on else timezone.now()):
+        append_record(investor_id=investor.pk, kind=RecordKind.PREFERENCE, payload={"recommendations": is_on})
 
 
 def set_preference(*, investor: Investor, switch: str, is_on: bool) -> None:

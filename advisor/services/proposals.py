@@ -12,9 +12,11 @@ from django.db.models import QuerySet
 from advisor.errors import Refused
 from advisor.kernels.amounts import order_amounts
 from advisor.kernels.suitability import Verdict
-from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent
+from advisor.models import Assessment, Goal, Investor, Proposal, ProposalEvent, RecordKind
 from advisor.selectors.suitability import decide_weights, level_for_goal
 from advisor.services.capacity import capacity_reference, give_back_capacity, has_promised_capacity, promise_capacity
+from advisor.services.record import append_record, lock_chain
+from advisor.services.record_payloads import asked_told, proposed_told
 from config.jobs import Job, claim_job, fail_job, finish_job, ring_by_name
 from portfolios import selectors as portfolio_selectors
 from portfolios import services as portfolio_services
@@ -41,6 +43,7 @@ def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
     sha256 = _sha256(inputs)
     same = Proposal.objects.filter(goal=goal, inputs_sha256=sha256)
     with transaction.atomic():
+        lock_chain(goal.account.investor_id)
         found = same.filter(status__in=OPEN).first() or _still_good(same)
         if found is not None:
             return found
@@ -52,6 +55,7 @@ def request_proposal(*, goal: Goal, actor: Any = None) -> Proposal:
         except IntegrityError:  # the other of two clicks was quicker
             return same.get(status__in=OPEN)
         ProposalEvent.objects.create(proposal=proposal, to_state=Proposal.State.WORKING, actor=actor)
+        append_record(investor_id=goal.account.investor_id, kind=RecordKind.PROPOSAL_ASKED, payload=asked_told(proposal))
         ring_by_name(TASK, proposal.pk, queue="now")
     return proposal
 
@@ -154,8 +158,12 @@ def _record(proposal: Proposal, token: Any, state: str, fields: dict[str, Any]) 
     What it replaces gives its capacity back first, and is locked before the funds are, as it is by whoever accepts it.
     """
     with transaction.atomic():
+        investor_id = proposal.goal.account.investor_id
+        lock_chain(investor_id)  # before any proposal, as whoever accepts one locks them
         if not finish_job(Proposal, proposal.pk, token, state=state, **fields):
             return False
+        told = proposed_told(proposal.pk, state, result=fields.get("result"), error=fields.get("error"))
+        append_record(investor_id=investor_id, kind=RecordKind.PROPOSAL, payload=told)
         _enter(proposal, state)
         is_newest = _ready_of(proposal.goal_id)[:1] == [proposal.pk]  # an older one that ends late is replaced as it is ready
         if state == Proposal.State.READY and is_newest and proposal.inputs["funding"] != "none":
@@ -275,11 +283,13 @@ def _growth(solution: AdviceSolution) -> dict[str, Any] | None:
     }
 
 
+@transaction.atomic
 def supersede_proposals_above(*, investor: Investor, actor: Any, why: str) -> list[Goal]:
     """Take back proposals above the level that are ready, or still worked out: their worker loses its claim and discards.
 
     Returns their goals. Safe to repeat.
     """
+    lock_chain(investor.pk)
     above = Proposal.objects.filter(goal__account__investor=investor, level__gt=investor.level)
     open_ones = above.filter(state__in=(Proposal.State.READY, Proposal.State.WORKING))
     goals = set()
@@ -288,6 +298,8 @@ def supersede_proposals_above(*, investor: Investor, actor: Any, why: str) -> li
         unfinished.update(status=Job.Status.FAILED, claim=None, lease_until=None, error={"code": "level_lowered"})
         if Proposal.objects.filter(pk=pk, state__in=(Proposal.State.READY, Proposal.State.WORKING)).update(state=Proposal.State.SUPERSEDED):
             ProposalEvent.objects.create(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, actor=actor, why=why[:300])
+            told = {"proposal": pk, "why": why, "by": actor.pk if actor else None}
+            append_record(investor_id=investor.pk, kind=RecordKind.PROPOSAL_TAKEN_BACK, payload=told)
             give_back_capacity([pk])
             goals.add(goal_id)
     return list(Goal.objects.filter(pk__in=goals).select_related("account__investor").order_by("pk"))

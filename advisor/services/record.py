@@ -11,6 +11,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from advisor.kernels import record as kernel
+from advisor.kernels.record import canonical
 from advisor.models import AdvicePayload, AdviceRecord, Investor, RecordKind
 
 ROWS_A_BLOCK = 2_000  # entries, each with its payload
@@ -63,6 +64,11 @@ def append_records(*, records: Iterable[NewRecord]) -> int:
     return n
 
 
+def lock_chain(investor_id: int) -> None:
+    """Let nobody else append to the chain until the transaction ends: taken first where other rows are locked before the entry."""
+    _lock([investor_id])
+
+
 RECORD_COLUMNS = ("investor_id", "seq", "kind", "at", "commitment", "previous", "hash")
 PAYLOAD_COLUMNS = ("investor_id", "seq", "salt", "text")
 
@@ -83,7 +89,7 @@ def _entry(new: NewRecord, last: tuple[int, str] | None) -> kernel.Entry:
         raise ValueError(f"{new.kind} is no kind of the record")
     if timezone.is_naive(new.at):
         raise ValueError("the record wants times with their zone")
-    sealed = (secrets.token_hex(kernel.SALT_BYTES), kernel.canonical(new.payload))
+    sealed = (secrets.token_hex(kernel.SALT_BYTES), canonical(new.payload))
     return kernel.next_entry(new.investor_id, last, str(new.kind), new.at, sealed)
 
 
