@@ -100,8 +100,11 @@ def test_cvxpy_and_the_path_agree_on_conic_mandates(seed):
     if has_room:
         assert ours.volatility <= other.volatility + 1e-7
     elif other.solver.endswith("newton") or np.linalg.eigvalsh(moments.cov)[0] > 1e-9:
-        # An interior point left without a proof on a market with twins: any mixture of the twins is as good.
-        assert np.abs(ours.weights - other.weights).max() <= 1e-5
+        # An interior point left without a proof on a market with twins: any mixture of the twins is as good. Elsewhere it
+        # may be as far from the optimum as its gap allows: curvature / 2 |dw|^2 <= gap.
+        curvature = (mandate.risk_aversion or 0.0) * np.linalg.eigvalsh(moments.cov)[0]
+        allowed = np.sqrt(2 * other.gap / curvature) if curvature > 0 else 0.0
+        assert np.abs(ours.weights - other.weights).max() <= max(1e-5, allowed)
 
 
 @some
@@ -117,6 +120,8 @@ def test_a_second_solver_on_a_model_of_its_own_agrees(seed):
         problem.solve(solver=cp.PIQP, eps_abs=1e-10, eps_rel=1e-10)
     else:
         problem.solve(solver=cp.SCS, eps_abs=1e-9, eps_rel=1e-9, max_iters=200_000)
+        if problem.status != cp.OPTIMAL:  # a first-order method may stop far from its end; the textbook model then goes to another
+            problem.solve(solver=cp.CLARABEL)
     # An interior point may miss its own tight tolerance by a little, or run out of steps there: what counts is that the values agree.
     assert problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE, cp.USER_LIMIT)
     assert ours.objective == pytest.approx(problem.value, abs=1e-8 if quadratic else 1e-6)
