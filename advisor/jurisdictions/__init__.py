@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import get_language
 from pydantic import BaseModel, ConfigDict, Field
 
-from advisor.kernels import rises, risk_profile
+from advisor.kernels import behaviour_types, rises, risk_profile
 
 
 class Row(BaseModel):
@@ -122,6 +122,30 @@ class BehaviourRules(Row):
     measures: dict[str, MeasureRule]
 
 
+class LedgerRules(Row):
+    """How behaviour is measured; `half_evidence`, `regions` (of classes) and `block` (investors) as the table says."""
+
+    window_months: int = Field(ge=1)
+    risk_grade: int
+    min_risk_assets_minor: int
+    average_days: int = Field(ge=1)
+    min_opening_minor: int
+    fall: float = Field(gt=0, lt=1)
+    fall_months: int
+    fall_days: int
+    switch_days: int
+    pseudo_sales: float
+    prior_pgr: float
+    prior_plr: float
+    min_holdings: int
+    chasing_months: int
+    top_share: float
+    half_evidence: dict[str, float]
+    regions: dict[str, str]
+    index_funds: int
+    block: int = Field(ge=1, le=5000)
+
+
 class ConfidenceRules(Row):
     spread_error: float
     queue_below: float
@@ -150,6 +174,7 @@ class AdviceRules(Row):
     reassessment: ReassessmentRules
     scoring: ScoringRules
     behaviour: BehaviourRules
+    ledger: LedgerRules
     confidence: ConfidenceRules
     ceilings: tuple[CeilingRule, ...]
     gates: tuple[GateRule, ...]
@@ -167,6 +192,16 @@ class AdviceRules(Row):
             **self.behaviour.model_dump(include={"damage_scale", "panic_from", "panic_months"}),
             measures={name: risk_profile.MeasureRule(rule.weight, rule.start, rule.span) for name, rule in measures},
             ceilings=tuple(ceiling.for_scoring for ceiling in self.ceilings),
+        )
+
+    def for_ledger(self, minor_a_unit: int = 1) -> behaviour_types.BehaviourRules:
+        """How behaviour is measured on a ledger whose money is in units of so many minor ones."""
+        said = self.ledger.model_dump(exclude={"min_risk_assets_minor", "min_opening_minor", "regions", "index_funds", "block"})
+        return behaviour_types.BehaviourRules(
+            **said,
+            min_risk_assets=self.ledger.min_risk_assets_minor / minor_a_unit,
+            min_opening=self.ledger.min_opening_minor / minor_a_unit,
+            panic_share=self.behaviour.panic_from,
         )
 
     def ceiling(self, name: str) -> CeilingRule | None:
