@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portfolios.jurisdictions import jurisdiction
-from portfolios.templatetags.money import percent, yuan_round
+from portfolios.templatetags.money import percent, units, yuan, yuan_round
 
 SENTENCES = {
     "no_level": gettext_lazy("You have no risk level yet. Answer the questionnaire first; it takes about four minutes."),
@@ -67,6 +67,28 @@ SENTENCES = {
         "There are only %(number)s suitable funds, and each may take only a part of the money: together they cannot take all of it."
     ),
     "amount_too_small": gettext_lazy("%(amount)s is too little to spread over the funds of this proposal. %(enough)s would be enough."),
+    "above_budget": gettext_lazy(
+        "What was worked out could lose more in a bad year than this goal bears, so it is not proposed. Nothing was changed."
+    ),
+    "not_your_purchase": gettext_lazy("Only the investor buys or redeems here. Nothing was ordered."),
+    "below_smallest_purchase": gettext_lazy("The smallest purchase is %(smallest)s."),
+    "not_enough_cash": gettext_lazy(
+        "“%(goal)s” holds %(cash)s of cash, so %(missing)s is missing. Choose a smaller amount, or redeem something that it holds first."
+    ),
+    "only_class": gettext_lazy("Level %(level)s may hold money-market funds of grade R1 only. This fund is not open to you."),
+    "fund_not_open": gettext_lazy("This fund takes no purchases at present. Nothing was ordered."),
+    "not_acknowledged": gettext_lazy("Please read the warning first and confirm that you have read it. Nothing was ordered."),
+    "warning_changed": gettext_lazy("The warning has changed since you opened this page. Please read it once more; nothing was ordered."),
+    "must_wait": gettext_lazy("Your time to think is not over yet: you can confirm from %(at)s. Nothing was ordered."),
+    "purchase_lapsed": gettext_lazy("This purchase was not confirmed in time and has lapsed. Nothing was ordered, and it cost nothing."),
+    "purchase_ended": gettext_lazy("This purchase has ended; nothing more can be ordered from it."),
+    "changed_since_started": gettext_lazy(
+        "Your level or the fund's grade has changed since you started this purchase. Nothing was ordered; "
+        "if you still want the fund, please start again."
+    ),
+    "purchase_fund_full": gettext_lazy("The fund %(fund_code)s takes no more money from us at the moment. Nothing was ordered."),
+    "purchase_daily_limit": gettext_lazy("The fund %(fund_code)s sells at most %(daily)s a day to one account. Nothing was ordered."),
+    "not_enough_units": gettext_lazy("There are %(units)s units that can be redeemed. Nothing was ordered."),
 }
 
 # How a parameter is read: the name in the sentence, the name in the data, and the words made of it.
@@ -77,6 +99,10 @@ READ: dict[str, tuple[str, Callable[[Any], str]]] = {
     "number": ("n_funds", str),
     "amount": ("amount_minor", yuan_round),
     "enough": ("enough_minor", yuan_round),
+    "smallest": ("smallest_minor", yuan_round),
+    "cash": ("cash_minor", yuan),
+    "missing": ("missing_minor", yuan),
+    "units": ("units_centi", units),
     "level": ("level", lambda level: jurisdiction().levels[level].code if isinstance(level, int) else level),
 }
 

@@ -9,8 +9,18 @@ from advisor.services.market_watch import follow_market_alerts
 from advisor.services.overrides import check_fund, check_override, expire_overrides, make_override, withdraw_override
 from advisor.services.people import give_consent, give_consents, register_investor, set_preference, switch_recommendations
 from advisor.services.proposals import execute_proposal, request_proposal
+from advisor.services.purchases import (
+    Wish,
+    acknowledge_warning,
+    lapse_purchases,
+    order_purchase,
+    show_warning,
+    start_purchase,
+    withdraw_purchase,
+)
 from advisor.services.queue import close_task, open_task
 from advisor.services.readvice import readvise_next_block, request_readvice, runs_to_ring
+from advisor.services.redemptions import free_units, preview_redemption, redeem_units
 from advisor.services.suitability import clear
 
 __all__ = [
@@ -18,7 +28,9 @@ __all__ = [
     "GoalError",
     "GoalRequest",
     "GradeChangesFollowed",
+    "Wish",
     "accept_proposal",
+    "acknowledge_warning",
     "add_goal",
     "assess_in_bulk",
     "change_goal",
@@ -32,12 +44,17 @@ __all__ = [
     "expire_overrides",
     "follow_grade_changes",
     "follow_market_alerts",
+    "free_units",
     "give_consent",
     "give_consents",
+    "lapse_purchases",
     "lower_level",
     "make_override",
     "open_task",
+    "order_purchase",
+    "preview_redemption",
     "readvise_next_block",
+    "redeem_units",
     "register_investor",
     "request_due_proposals",
     "request_proposal",
@@ -45,7 +62,10 @@ __all__ = [
     "runs_to_ring",
     "save_answer",
     "set_preference",
+    "show_warning",
     "start_assessment",
+    "start_purchase",
     "switch_recommendations",
     "withdraw_override",
+    "withdraw_purchase",
 ]
