@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from advisor.selectors.level_words import REFUSALS, day_words
 from portfolios.jurisdictions import jurisdiction
 from portfolios.templatetags.money import percent, units, yuan, yuan_round
 
@@ -91,6 +92,8 @@ SENTENCES = {
     "not_enough_units": gettext_lazy("There are %(units)s units that can be redeemed. Nothing was ordered."),
 }
 
+SENTENCES |= REFUSALS
+
 # How a parameter is read: the name in the sentence, the name in the data, and the words made of it.
 READ: dict[str, tuple[str, Callable[[Any], str]]] = {
     "limit": ("limit", lambda share: percent(share, 2)),
@@ -103,6 +106,9 @@ READ: dict[str, tuple[str, Callable[[Any], str]]] = {
     "cash": ("cash_minor", yuan),
     "missing": ("missing_minor", yuan),
     "units": ("units_centi", units),
+    "free_on": ("free_on", day_words),
+    "first": ("first", day_words),
+    "last": ("last", day_words),
     "level": ("level", lambda level: jurisdiction().levels[level].code if isinstance(level, int) else level),
 }
 

@@ -1,27 +1,34 @@
-"""The questionnaire: a draft that can be left and taken up again, and the level that a completed one gives."""
+"""A completed questionnaire: its numbers, the level that it gives, and what becomes of the level in force."""
 
 import logging
-from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from advisor.errors import Refused
-from advisor.instruments import Instrument, load_instrument
+from advisor.instruments import Instrument, current_instrument
 from advisor.jurisdictions import advice_rules
-from advisor.kernels import risk_profile
-from advisor.kernels.measurement import sem_of
-from advisor.models import Assessment, Goal, Investor, LevelChange
+from advisor.kernels.rises import Rise, add_months, decide_rise
+from advisor.kernels.risk_profile import AnswerError, Profile, Rules
+from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, RecordKind
+from advisor.selectors.people import has_consent, investors_with_consent
+from advisor.selectors.reassessment import age_review_of, moment_for, rise_facts
+from advisor.services.drafts import check_attempts, is_too_old
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
+from advisor.services.readings import measures_of
+from advisor.services.record import append_record
+from advisor.services.rises import cancel_pending_rise
+from advisor.services.scoring import Known, profile_of, write_profile
+from advisor.services.triggers import answer_triggers, open_queue_case
 
 log = logging.getLogger(__name__)
 
-MAX_SECONDS_AN_ITEM = 3600
+WHY_ASSESSED = "assessment completed"
 ROWS_A_BLOCK = 1000
 
 
@@ -35,78 +42,117 @@ class BulkAssessment:
     completed_at: datetime
 
 
-def start_assessment(*, investor: Investor, amount_minor: int) -> Assessment:
-    """Return the open draft, or write a new one about this money; a draft left too long is set aside. Safe to repeat."""
-    rules = advice_rules().assessment
-    drafts = Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT)
-    kept_since = timezone.now() - timedelta(days=rules.draft_days)
-    draft = drafts.first()
-    if draft and draft.started_at >= kept_since:
-        return draft
-    if draft:
-        drafts.filter(pk=draft.pk).update(state=Assessment.State.ABANDONED)
-    instrument = load_instrument(rules.instrument)
-    try:
-        with transaction.atomic():
-            return Assessment.objects.create(
-                investor=investor, instrument=instrument.key, instrument_sha256=instrument.sha256, amount_minor=amount_minor
-            )
-    except IntegrityError:  # another request started it in between
-        return drafts.get()
+def complete_assessment(*, assessment: Assessment, actor: Any = None, confirmed: Iterable[str] = ()) -> Assessment:
+    """Score a draft once and write its numbers and what becomes of the level in force: a fall at once, a rise after its waiting time.
 
-
-@transaction.atomic
-def save_answer(*, assessment: Assessment, item: str, option: str, seconds: int | None = None, position: int | None = None) -> Assessment:
-    """Write one answer into a draft, over an earlier one, with the seconds it took and its place on the screen (0 at the top).
-    Raises AnswerError for an unknown item or option, or when the questionnaire is no longer open; nothing is written then.
-    Safe to repeat."""
-    known = load_instrument(assessment.instrument).item(item)
-    if known is None:
-        raise risk_profile.AnswerError("unknown_item", items=[item])
-    if known.option(option) is None:
-        raise risk_profile.AnswerError("unknown_option", items=[item])
-    # The row's lock keeps two tabs from losing each other's answers.
-    draft = Assessment.objects.select_for_update().filter(pk=assessment.pk, state=Assessment.State.DRAFT).first()
-    if draft is None:
-        raise risk_profile.AnswerError("closed", items=[item])
-    draft.answers[item] = option
-    if seconds is not None:
-        draft.seconds[item] = max(0, min(seconds, MAX_SECONDS_AN_ITEM))
-    if position is not None:
-        draft.positions[item] = position
-    draft.save(update_fields=["answers", "seconds", "positions"])
-    return draft
-
-
-def complete_assessment(*, assessment: Assessment, actor: Any = None) -> Assessment:
-    """Score a draft once and write its numbers, the level in force and why, take back what a lower one no longer allows,
-    then ask for the proposals of goals that have none. Raises AnswerError while an answer is missing. Safe to repeat."""
+    `confirmed` names the soft contradictions that the investor stands by. Takes back what a lower level no longer allows,
+    and asks for the proposals of goals that have none. Raises AnswerError while an answer is missing or the draft is
+    closed, Refused for a limit, a replaced questionnaire, or answers that do not go together. Safe to repeat.
+    """
     taken_back: list[Goal] = []
     with transaction.atomic():
         investor = Investor.objects.select_for_update().get(pk=assessment.investor_id)
         row = Assessment.objects.select_for_update().get(pk=assessment.pk)
-        if row.state == Assessment.State.DRAFT:
-            now = timezone.now()
-            level = _score_into(row, now)
-            row.save()
-            valid_until = valid_until_from(now)
-            LevelChange.objects.create(
-                investor=investor,
-                from_level=investor.level,
-                to_level=level,
-                assessment=row,
-                actor=actor,
-                why="assessment completed",
-                at=now,
-            )
-            Investor.objects.filter(pk=investor.pk).update(level=level, level_valid_until=valid_until)
-            investor.level, investor.level_valid_until = level, valid_until
-            taken_back = supersede_proposals_above(investor=investor, actor=actor, why="assessment completed")
-            withdraw_overrides_above(investor=investor, actor=actor, why="assessment completed")
-    if row.state == Assessment.State.COMPLETED:
+        if row.state == Assessment.State.ABANDONED:
+            raise AnswerError("closed", items=[])
+        is_new = row.state == Assessment.State.DRAFT
+        if is_new:
+            taken_back = _complete(row, investor, actor, set(confirmed))
+    if is_new:
         without = Goal.objects.filter(account__investor_id=row.investor_id, portfolio__isnull=True, proposals__isnull=True)
         _request_proposals([*taken_back, *without.order_by("pk")], actor)
     return row
+
+
+def _complete(row: Assessment, investor: Investor, actor: Any, confirmed: set[str]) -> list[Goal]:
+    instrument = _check_draft(row)
+    row.soft_confirmed = _confirmed_of(row, instrument, confirmed)
+    now = moment_for(investor.pk)
+    consent = has_consent(investor, Consent.Purpose.PROFILING)
+    review = age_review_of(investor.pk, now)
+    known = Known(consent, measures_of(investor) if consent else None, age_reviewed=review is not None)
+    profile = profile_of(row, known, instrument)
+    facts, rules = rise_facts(investor.pk, now), advice_rules().reassessment.for_rises
+    rise = decide_rise(investor.level, profile.level, now, timezone.localdate(now), facts, rules)
+    write_profile(row, profile, known, now)
+    _write_rise(row, rise, now)
+    row.save()
+    if review is not None:
+        review.used_by = row
+        review.save(update_fields=["used_by"])
+    _put_in_force(row, investor, rise.granted, actor)
+    _tell(row, profile, rise)
+    goals = supersede_proposals_above(investor=investor, actor=actor, why=WHY_ASSESSED)
+    withdraw_overrides_above(investor=investor, actor=actor, why=WHY_ASSESSED)
+    return goals
+
+
+def _check_draft(row: Assessment) -> Instrument:
+    """The questionnaire of a draft that may be completed now; raises Refused for one that may not."""
+    if is_too_old(row):
+        raise Refused("draft_expired")
+    instrument = current_instrument()
+    if (row.instrument, row.instrument_sha256) != (instrument.key, instrument.sha256):
+        raise Refused("other_version")
+    check_attempts(row.investor_id)
+    return instrument
+
+
+def _confirmed_of(row: Assessment, instrument: Instrument, confirmed: set[str]) -> list[str]:
+    """The soft contradictions of a complete sheet, each confirmed; raises AnswerError or Refused with what is missing."""
+    if missing := [code for code in instrument.codes if code not in row.answers]:
+        raise AnswerError("missing_answers", items=missing)
+    found = instrument.contradictions_in(row.answers, row.amount_minor)
+    if hard := [one.code for one in found if one.is_hard]:
+        raise Refused("contradiction", codes=hard)
+    soft = [one.code for one in found]
+    if unconfirmed := [code for code in soft if code not in confirmed]:
+        raise Refused("confirm", codes=unconfirmed)
+    return soft
+
+
+def _write_rise(row: Assessment, rise: Rise, now: datetime) -> None:
+    row.kept_by = rise.rule if rise.is_kept else ""
+    row.pending_level, row.takes_effect_at = rise.pending, rise.takes_effect_at
+    row.needs_confirmation = rise.needs_confirmation
+    if rise.is_kept or rise.pending is not None:
+        said = {"rule": rise.rule, "granted": rise.granted, "pending": rise.pending}
+        row.working["rise"] = said | ({"until": rise.until.isoformat()} if rise.until else {})
+    if timezone.now() < now:
+        row.working["clock_set_back"] = timezone.now().isoformat()
+
+
+def _put_in_force(row: Assessment, investor: Investor, granted: int, actor: Any) -> None:
+    """Write the level that holds from now on with its validity and history, and both in the record. A rise waits elsewhere."""
+    at = row.completed_at or timezone.now()
+    cancel_pending_rise(investor_id=investor.pk, why="newer_assessment", besides=row)
+    change = {"investor": investor, "from_level": investor.level, "to_level": granted, "assessment": row, "actor": actor}
+    LevelChange.objects.create(**change, why=WHY_ASSESSED, at=at)
+    valid_until = valid_until_from(at)
+    Investor.objects.filter(pk=investor.pk).update(level=granted, level_valid_until=valid_until)
+    told = {"assessment": row.pk, "from": investor.level, "to": granted, "valid_until": valid_until.isoformat(), "why": WHY_ASSESSED}
+    investor.level, investor.level_valid_until = granted, valid_until
+    append_record(investor_id=investor.pk, kind=RecordKind.ASSESSMENT, payload=record_of(row), at=at)
+    append_record(investor_id=investor.pk, kind=RecordKind.LEVEL, payload=told, at=at)
+
+
+def record_of(row: Assessment) -> dict[str, Any]:
+    """An assessment as the record of advice keeps it: answers, timings, version, and every number."""
+    plain = ("instrument", "instrument_sha256", "answers", "seconds", "positions", "soft_confirmed", "amount_minor", "level", "confidence")
+    rise = ("kept_by", "pending_level", "needs_confirmation")
+    said = {"assessment": row.pk} | {name: getattr(row, name) for name in (*plain, *rise)} | {"working": row.working}
+    times = {name: getattr(row, name) for name in ("started_at", "completed_at", "takes_effect_at")}
+    return said | {name: at.isoformat() if at else None for name, at in times.items()}
+
+
+def _tell(row: Assessment, profile: Profile, rise: Rise) -> None:
+    """Close what asked for this assessment, and put it before an advisor where it is doubtful or waits for one."""
+    answer_triggers(assessment=row)
+    if profile.is_queued:
+        details = {"assessment": row.pk, "p0": round(profile.raw_certainty, 4), "low_quality": "low_quality" in row.working}
+        open_queue_case(assessment=row, details=details)
+    if rise.needs_confirmation:
+        open_queue_case(assessment=row, details={"assessment": row.pk, "from": rise.granted, "to": rise.pending}, kind="confirm_rise")
 
 
 def _request_proposals(goals: Iterable[Goal], actor: Any) -> None:
@@ -117,37 +163,24 @@ def _request_proposals(goals: Iterable[Goal], actor: Any) -> None:
             log.warning("no proposal for goal %d: %s", goal.pk, refused.code)
 
 
+def valid_until_from(completed_at: datetime) -> date:
+    """The last day on which a level given at this time is valid: the same day of the month, `validity_months` later."""
+    return add_months(timezone.localdate(completed_at), advice_rules().assessment.validity_months)
+
+
 def assess_in_bulk(*, sheets: Iterable[BulkAssessment]) -> int:
     """Write completed assessments, level changes and levels in force in blocks; returns how many. Not safe to repeat:
-    every sheet is one more attempt. Asks for no proposals."""
-    instrument = load_instrument(advice_rules().assessment.instrument)
+    every sheet is one more attempt. For simulated people and imports: each level holds from its own day without waiting,
+    limits and waiting times are those of whoever took the answers, and no proposals are asked for."""
+    instrument, rules = current_instrument(), advice_rules().for_scoring
     waiting = sorted(sheets, key=lambda sheet: sheet.completed_at)
     levels = dict(Investor.objects.filter(pk__in={sheet.investor_id for sheet in waiting}).values_list("pk", "level"))
     for start in range(0, len(waiting), ROWS_A_BLOCK):
-        _write_block(instrument, waiting[start : start + ROWS_A_BLOCK], levels)
+        _write_block((instrument, rules), waiting[start : start + ROWS_A_BLOCK], levels)
     return len(waiting)
 
 
-def valid_until_from(completed_at: datetime) -> date:
-    """The last day on which a level given at this time is valid: the same day of the month, `validity_months` later."""
-    day = timezone.localdate(completed_at)
-    months = day.month - 1 + advice_rules().assessment.validity_months
-    year, month = day.year + months // 12, months % 12 + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
-def _score_into(row: Assessment, completed_at: datetime) -> int:
-    instrument = load_instrument(row.instrument)
-    sheet = risk_profile.sheet(row.answers, instrument.for_scoring)
-    profile = risk_profile.assess(sheet, advice_rules().for_scoring, sem_of(instrument))
-    row.tolerance, row.capacity, row.score = profile.blend.tolerance, profile.blend.capacity, profile.blend.score
-    row.raw_level, row.level, row.stated_loss = profile.blend.raw_level, profile.level, profile.stated_loss
-    row.working = profile.as_json() | {"rules": advice_rules().version}
-    row.state, row.completed_at = Assessment.State.COMPLETED, completed_at
-    return profile.level
-
-
-def _completed(instrument: Instrument, sheet: BulkAssessment) -> tuple[Assessment, int]:
+def _completed(instrument: Instrument, rules: Rules, sheet: BulkAssessment, has_consent: bool) -> Assessment:
     row = Assessment(
         investor_id=sheet.investor_id,
         instrument=instrument.key,
@@ -156,26 +189,33 @@ def _completed(instrument: Instrument, sheet: BulkAssessment) -> tuple[Assessmen
         amount_minor=sheet.amount_minor,
         started_at=sheet.completed_at,
     )
-    return row, _score_into(row, sheet.completed_at)
+    # What somebody else asked was confirmed there.
+    row.soft_confirmed = [one.code for one in instrument.contradictions_in(row.answers, row.amount_minor) if not one.is_hard]
+    known = Known(has_consent)
+    write_profile(row, profile_of(row, known, instrument, rules), known, sheet.completed_at)
+    return row
 
 
-def _write_block(instrument: Instrument, sheets: list[BulkAssessment], levels: dict[int, int | None]) -> None:
-    scored = [_completed(instrument, sheet) for sheet in sheets]
+def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], levels: dict[int, int | None]) -> None:
+    agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(pk__in={sheet.investor_id for sheet in sheets})
+    consents = set(agreed.values_list("pk", flat=True))
+    rows = [_completed(*used, sheet, sheet.investor_id in consents) for sheet in sheets]
     investors, changes = {}, []
-    for sheet, (row, level) in zip(sheets, scored, strict=True):
+    for sheet, row in zip(sheets, rows, strict=True):
+        level = int(row.level or 0)
         changes.append(
             LevelChange(
                 investor_id=sheet.investor_id,
                 from_level=levels[sheet.investor_id],
                 to_level=level,
                 assessment=row,
-                why="assessment completed",
+                why=WHY_ASSESSED,
                 at=sheet.completed_at,
             )
         )
         levels[sheet.investor_id] = level
         investors[sheet.investor_id] = Investor(pk=sheet.investor_id, level=level, level_valid_until=valid_until_from(sheet.completed_at))
     with transaction.atomic():
-        Assessment.objects.bulk_create([row for row, _ in scored])
+        Assessment.objects.bulk_create(rows)
         LevelChange.objects.bulk_create(changes)
         Investor.objects.bulk_update(investors.values(), ["level", "level_valid_until"])
