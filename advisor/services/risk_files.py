@@ -63,6 +63,7 @@ class _Answers(_Row):
 class _Measure(_Row):
     value: float = Field(ge=0)
     evidence: Unit
+    rests_on: dict[str, Any] | None = None  # what `manage.py behaviour` says beside these; not looked at
 
 
 class _Panic(_Measure):
