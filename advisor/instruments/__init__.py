@@ -1,6 +1,7 @@
 """Questionnaires as versioned data. A version never changes once it is published: shipped ones are files, others are rows."""
 
 import json
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "Step",
     "Text",
     "current_instrument",
+    "file_path",
     "load_instrument",
     "read_instrument",
     "report_path",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).parent
+KEY = re.compile(r"[a-z][a-z-]*@[0-9]{1,6}")
 LONGEST_FILE = 200_000  # characters; the shipped ones have about 20,000
 
 
@@ -54,8 +57,7 @@ def read_instrument(text: str) -> Instrument:
 def load_instrument(key: str) -> Instrument:
     """Return the questionnaire `name@version`, shipped or published; raises LookupError for one that is not kept, or that
     is no longer what it was when it was checked."""
-    name, _, version = key.partition("@")
-    return _shipped(key) if (FOLDER / f"{name}-{version}.yaml").is_file() else _stored(key)
+    return _shipped(key) if KEY.fullmatch(key) and file_path(key).is_file() else _stored(key)
 
 
 def current_instrument() -> Instrument:
@@ -66,9 +68,14 @@ def current_instrument() -> Instrument:
     return _unchanged(load_instrument(row.key), row.sha256)
 
 
+def file_path(key: str) -> Path:
+    """Where a shipped questionnaire lies."""
+    return FOLDER / f"{key.replace('@', '-')}.yaml"
+
+
 def report_path(key: str) -> Path:
     """Where the linter's report on a shipped questionnaire is kept."""
-    return FOLDER / f"{key.replace('@', '-')}.lint.json"
+    return file_path(key).with_suffix(".lint.json")
 
 
 def shipped_keys() -> list[str]:
@@ -78,7 +85,7 @@ def shipped_keys() -> list[str]:
 
 @cache
 def _shipped(key: str) -> Instrument:
-    path = FOLDER / f"{key.replace('@', '-')}.yaml"
+    path = file_path(key)
     instrument = read_instrument(path.read_text(encoding="utf-8"))
     if instrument.key != key:
         raise LookupError(f"{path.name} holds {instrument.key}, not {key}.")
@@ -92,7 +99,7 @@ def _shipped(key: str) -> Instrument:
 def _stored(key: str) -> Instrument:
     name, _, version = key.partition("@")
     rows = InstrumentVersion.objects.exclude(state=InstrumentVersion.State.DRAFT)
-    row = rows.filter(name=name, version=int(version)).first() if version.isascii() and version.isdigit() and len(version) < 7 else None
+    row = rows.filter(name=name, version=int(version)).first() if KEY.fullmatch(key) else None
     if row is None:
         raise LookupError(f"There is no questionnaire {key}.")
     return _unchanged(Instrument.model_validate(row.content), row.sha256).measured(Sem(**row.report["sem"]))
