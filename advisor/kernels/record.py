@@ -88,15 +88,16 @@ def findings_in(investor_id: int, entries: Iterable[Entry]) -> Iterator[Finding]
     `link` names the later of two entries that do not fit; `missing` the first of those that are gone. A payload may be
     missing only where a later entry of the kind `erased` names it.
     """
-    seq, previous = 0, first_link(investor_id)
+    seq, previous, is_sound = 0, first_link(investor_id), True
     without: set[int] = set()
     for entry in entries:
-        is_next = entry.seq == seq + 1
-        if not is_next:
+        follows = is_sound and entry.seq == seq + 1  # what follows something wrong is not wrong for that
+        if entry.seq != seq + 1:
             yield Finding(MISSING, investor_id, seq + 1, f"{seq + 1}-{entry.seq - 1}" if entry.seq > seq + 2 else "")
-        if hash_of(entry.previous, entry.seq, entry.kind, entry.at, entry.commitment) != entry.hash:
+        is_sound = hash_of(entry.previous, entry.seq, entry.kind, entry.at, entry.commitment) == entry.hash
+        if not is_sound:
             yield Finding(CHANGED, investor_id, entry.seq)
-        elif is_next and entry.previous != previous:
+        elif follows and entry.previous != previous:
             yield Finding(LINK, investor_id, entry.seq)
         if entry.text is None or entry.salt is None:
             without.add(entry.seq)
