@@ -129,6 +129,8 @@ def _theta_of_ratio(standard: Standard, weights: FloatArray) -> float:
     excess = expected_return - standard.costs(weights) / mandate.horizon_years - float(mandate.risk_free or 0.0)
     if excess <= 0.0:
         raise DataError("no_positive_excess")
+    if volatility == 0.0:
+        raise DataError("ratio_without_limit")
     return volatility**2 / excess
 
 
@@ -196,7 +198,8 @@ def _solve(shape: ProgrammeShape, values: dict[str, Any]) -> Answer:
                 settings = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
                 with warnings.catch_warnings():  # an inexact answer is judged by its status below
                     warnings.simplefilter("ignore", UserWarning)
-                    compiled["problem"].solve(solver=cp.CLARABEL, **settings)
+                    # A warm start would let an answer hang on the mandates solved before it.
+                    compiled["problem"].solve(solver=cp.CLARABEL, warm_start=False, **settings)
             except cp.SolverError:
                 continue
             status = compiled["problem"].status

@@ -13,6 +13,7 @@ from portfolios.kernels.active_set import from_weights
 from portfolios.kernels.direct import is_direct, solve_direct
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.mandate import Group, Mandate, Robust
+from portfolios.kernels.optimise import optimise
 from portfolios.kernels.quadratic import optimum_of
 from portfolios.kernels.risk import NORMAL_CVAR_95
 from portfolios.kernels.solve import solve
@@ -161,8 +162,9 @@ def test_cash_at_the_risk_free_rate_shares_its_ratio_and_the_most_even_mix_is_ta
     # the risky part is 0.04/0.04 : 0.03/0.02 = 2 : 3; x of it and 1 - x of cash have least squares where 1 - x = 13/25 x
     assert found.weights == pytest.approx([13 / 38, 10 / 38, 15 / 38], abs=1e-9)
     assert found.objective == pytest.approx(np.sqrt(0.04**2 / 0.04 + 0.03**2 / 0.02))
-    with pytest.raises(DataError, match="ratio_without_limit"):
-        solve_direct(moments, Mandate(SIX[:3], risk_free=0.01, **ask))
+    for executor in (solve_direct, optimise):
+        with pytest.raises(DataError, match="ratio_without_limit"):
+            executor(moments, Mandate(SIX[:3], risk_free=0.01, **ask))
     with pytest.raises(DataError, match="no_positive_excess"):
         solve_direct(moments, Mandate(SIX[:3], risk_free=0.06, **ask))
 
