@@ -96,7 +96,7 @@ def _read(block: Sequence[int], places: dict[Any, int]) -> list[Chain]:
     }
     for row in rows:
         salt, text = payloads.pop((row[0], row[1]), (None, None))
-        of(row[0]).entries.append(Entry(*row, salt=salt, text=text))
+        of(row[0]).entries.append(Entry(*row, salt, text))
     for investor_id, seq in sorted(payloads):
         of(investor_id).orphans.append(seq)
     if places:
