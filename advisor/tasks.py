@@ -4,6 +4,7 @@ from celery import shared_task
 
 from advisor import services
 from advisor.models import Proposal
+from advisor.services.record_days import close_record_day
 from config.jobs import only_one, ring, sweep
 
 
@@ -55,3 +56,10 @@ def request_due_proposals_task() -> None:
     with only_one("advisor-due-proposals", seconds=300) as is_mine:
         if is_mine:
             services.request_due_proposals()
+
+
+@shared_task(name="advisor.close_record_day", queue="bulk", time_limit=3600)
+def close_record_day_task() -> None:
+    with only_one("advisor-close-record-day", seconds=3600) as is_mine:
+        if is_mine:
+            close_record_day()

@@ -24,6 +24,7 @@ BEAT_SCHEDULE = {
     "follow-market": every(60, "advisor.follow_market", "bulk"),
     "request-due-proposals": every(20, "advisor.request_due_proposals", "bulk"),
     "expire-overrides": nightly(1, 0, "advisor.expire_overrides"),
+    "close-record-day": nightly(3, 30, "advisor.close_record_day"),
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
     "review-everyone": nightly(23, 0, "advisor.request_readvice"),
