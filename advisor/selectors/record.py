@@ -89,14 +89,14 @@ def _read(block: Sequence[int], places: dict[Any, int]) -> list[Chain]:
     def of(investor_id: int) -> Chain:  # somebody may have been registered meanwhile
         return chains.setdefault(investor_id, Chain(investor_id))
 
-    rows: list[Any] = list(AdviceRecord.objects.filter(**within).order_by("investor_id", "seq").values_list(*ENTRY_COLUMNS))
+    rows = list(AdviceRecord.objects.filter(**within).order_by("investor_id", "seq").values_list(*ENTRY_COLUMNS))
     payloads = {
         (investor_id, seq): (salt, text)
         for investor_id, seq, salt, text in AdvicePayload.objects.filter(**within).values_list("investor_id", "seq", "salt", "text")
     }
     for row in rows:
-        salt, text = payloads.pop((row[0], row[1]), (None, None))
-        of(row[0]).entries.append(Entry(*row, salt, text))
+        whole: tuple[Any, ...] = (*row, *payloads.pop((row[0], row[1]), (None, None)))
+        of(row[0]).entries.append(Entry(*whole))
     for investor_id, seq in sorted(payloads):
         of(investor_id).orphans.append(seq)
     if places:
