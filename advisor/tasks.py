@@ -43,6 +43,13 @@ def expire_overrides_task() -> None:
             services.expire_overrides()
 
 
+@shared_task(name="advisor.lapse_purchases", queue="bulk", time_limit=600)
+def lapse_purchases_task() -> None:
+    with only_one("advisor-lapse-purchases", seconds=600) as is_mine:
+        if is_mine:
+            services.lapse_purchases()
+
+
 @shared_task(name="advisor.follow_market", queue="bulk", time_limit=1800)
 def follow_market_task() -> None:
     with only_one("advisor-follow-market", seconds=1800) as is_mine:
@@ -63,3 +70,17 @@ def close_record_day_task() -> None:
     with only_one("advisor-close-record-day", seconds=3600) as is_mine:
         if is_mine:
             close_record_day()
+
+
+@shared_task(name="advisor.apply_due_levels", queue="now", time_limit=300)
+def apply_due_levels_task() -> None:
+    with only_one("advisor-due-levels", seconds=300) as is_mine:
+        if is_mine:
+            services.apply_due_levels()
+
+
+@shared_task(name="advisor.watch_assessments", queue="bulk", time_limit=3600)
+def watch_assessments_task() -> None:
+    with only_one("advisor-watch-assessments", seconds=3600) as is_mine:
+        if is_mine:
+            services.watch_assessments()

@@ -22,6 +22,7 @@ from advisor.services.purchases import (
 )
 from advisor.services.queue import close_task, open_task
 from advisor.services.readvice import readvise_next_block, request_readvice, runs_to_ring
+from advisor.services.reassessment import Watched, watch_assessments
 from advisor.services.redemptions import free_units, preview_redemption, redeem_units
 from advisor.services.rises import apply_due_levels, confirm_rise, decline_rise
 from advisor.services.suitability import clear
@@ -32,6 +33,7 @@ __all__ = [
     "GoalError",
     "GoalRequest",
     "GradeChangesFollowed",
+    "Watched",
     "Wish",
     "accept_proposal",
     "acknowledge_warning",
@@ -80,6 +82,7 @@ __all__ = [
     "start_assessment",
     "start_purchase",
     "switch_recommendations",
+    "watch_assessments",
     "withdraw_override",
     "withdraw_purchase",
 ]

@@ -34,7 +34,7 @@ from portfolios.selectors.history import growth_of, load_history, nav_on, return
 from portfolios.selectors.matrices import MonthMatrix, daily_block, month_end_matrix
 from portfolios.selectors.model_sets import current_models
 from portfolios.selectors.orders import orders_of, steps_of, why_not
-from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_totals, positions
+from portfolios.selectors.positions import PortfolioTotals, Position, portfolio_gains, portfolio_totals, positions
 from portfolios.selectors.risk import advice_moments, current_pool, weights_risk
 from portfolios.selectors.screen_words import screen_rules
 from portfolios.selectors.screens import FundVerdict, fund_verdict, latest_screen
@@ -79,6 +79,7 @@ __all__ = [
     "orders_of",
     "payments_of",
     "pool_fund_ids",
+    "portfolio_gains",
     "portfolio_totals",
     "positions",
     "prices_of",
