@@ -1,6 +1,9 @@
 """Funds: what they are now, and the dated facts about them, each with the day on which it was published."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -65,8 +68,20 @@ class Fund(models.Model):
         return self.is_open and self.ended_on is None
 
 
+class PublishedQuerySet(models.QuerySet["FundSize | FundFact"]):
+    """Rows of what was published. What is restated stands beside what it restates, with the day on which it was published itself."""
+
+    def last_told(self) -> Self:
+        """Without the rows that a later publication restates."""
+        same = {name: OuterRef(name) for name in self.model.SAME}  # type: ignore[misc]
+        later = self.model._default_manager.filter(**same, published_date__gt=OuterRef("published_date"))
+        return self.filter(~Exists(later))
+
+
 class FundSize(models.Model):
     """A quarter's published net assets and units of a fund."""
+
+    SAME = ("fund", "as_of_date")  # what two publications are about
 
     fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="sizes")
     as_of_date = models.DateField()
@@ -75,11 +90,13 @@ class FundSize(models.Model):
     units_centi = models.BigIntegerField()
     institutional_share = models.FloatField(null=True, blank=True)  # of the units, a fraction of 1
 
+    objects = PublishedQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("fund size")
         verbose_name_plural = _("fund sizes")
         constraints = [
-            models.UniqueConstraint(fields=["fund", "as_of_date"], name="fund_size_once_a_quarter"),
+            models.UniqueConstraint(fields=["fund", "as_of_date", "published_date"], name="fund_size_once_a_publication"),
             models.CheckConstraint(condition=models.Q(size_minor__gte=0, units_centi__gte=0), name="fund_size_not_negative"),
         ]
 
@@ -101,10 +118,13 @@ class FundFact(models.Model):
     text = models.CharField(max_length=120, blank=True)
     number = models.BigIntegerField(null=True, blank=True)
 
+    SAME = ("fund", "kind", "from_date")
+    objects = PublishedQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("fact about a fund")
         verbose_name_plural = _("facts about funds")
-        constraints = [models.UniqueConstraint(fields=["fund", "kind", "from_date"], name="fund_fact_once_a_day")]
+        constraints = [models.UniqueConstraint(fields=["fund", "kind", "from_date", "published_date"], name="fund_fact_once_a_publication")]
 
 
 class GradeChange(models.Model):

@@ -110,9 +110,11 @@ def fund_record(fund: Fund) -> FundRecord:
 def _published(fund: Fund) -> list[_Event]:
     """Facts and sizes of a fund in the order of their days, as one query: a page has few to spend."""
     nothing = Cast(Value(None), FloatField())
-    facts = FundFact.objects.filter(fund=fund).values_list("kind", "from_date", "text", "number", nothing)
-    sizes = FundSize.objects.filter(fund=fund).values_list(
-        Value(_SIZE, CharField()), "as_of_date", Value("", CharField()), "size_minor", "institutional_share"
+    facts = FundFact.objects.filter(fund=fund).last_told().values_list("kind", "from_date", "text", "number", nothing)
+    sizes = (
+        FundSize.objects.filter(fund=fund)
+        .last_told()
+        .values_list(Value(_SIZE, CharField()), "as_of_date", Value("", CharField()), "size_minor", "institutional_share")
     )
     return sorted((_Event(*row) for row in facts.union(sizes, all=True)), key=lambda event: event.day)
 

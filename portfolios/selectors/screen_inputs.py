@@ -180,7 +180,7 @@ class _Dated:
     def of(cls, data_date: date) -> "_Dated":
         kinds = FundFact.Kind
         found = cls({}, {}, set(), set(), _grades(data_date))
-        facts = FundFact.objects.filter(published_date__lte=data_date).order_by("from_date", "pk")
+        facts = FundFact.objects.filter(published_date__lte=data_date).order_by("from_date", "published_date", "pk")
         for fund, kind, from_date, text, number in facts.values_list("fund_id", "kind", "from_date", "text", "number").iterator():
             if kind == kinds.LIQUIDATION_WARNING or (kind == kinds.ENDED and from_date > data_date):
                 found.warned.add(fund)
@@ -304,11 +304,11 @@ def _sizes(living: list[_Row], rows: list[_Row], known: _Known) -> tuple[FloatAr
     retail = np.full(len(living), np.nan)
     public = FundSize.objects.filter(published_date__lte=data_date, as_of_date__gte=data_date - timedelta(days=_SIZE_HISTORY_DAYS))
     columns = ("fund_id", "as_of_date", "size_minor", "institutional_share")
-    for fund, day, size, share in public.order_by("as_of_date").values_list(*columns).iterator():
+    for fund, day, size, share in public.order_by("as_of_date", "published_date").values_list(*columns).iterator():
         if fund not in family:
             continue
         quarter = day.year * 4 + (day.month - 1) // 3
-        of_quarter[fund, quarter] = size  # of two in a quarter the later one
+        of_quarter[fund, quarter] = size  # of two in a quarter the later one, of two publications of it the later too
         latest[family[fund]] = (quarter, day)
         if fund in column and share is not None:
             retail[column[fund]] = 1.0 - share

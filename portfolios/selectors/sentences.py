@@ -190,6 +190,7 @@ _REASONS = {
     "source_empty": _("the source has no prices of the fund"),
     "source_column_missing": _("the source's answer lacks a column"),
     "source_given_up": _("the source was not asked any more after it had failed several times in a row"),
+    "manager_undated": _("it names another manager and not since when: manager_since is empty"),
     "fund_without_prices": _("the fund is not known: its prices come first"),
 }
 

@@ -134,15 +134,17 @@ def _working_days_between(after: date, until: date) -> int:
 
 def _last_two_sizes(fund_ids: Sequence[int], day: date) -> Mapping[int, tuple[int, int]]:
     """Net assets of the last published quarter and of the one before it, where there are both."""
-    found: dict[int, list[int]] = {}
+    found: dict[int, dict[date, int]] = {}
     published = FundSize.objects.filter(fund_id__in=fund_ids, published_date__lte=day, as_of_date__gt=day - timedelta(days=300))
-    for fund_id, size_minor in published.order_by("-as_of_date").values_list("fund_id", "size_minor"):
-        found.setdefault(fund_id, []).append(size_minor)
-    return {fund_id: (sizes[0], sizes[1]) for fund_id, sizes in found.items() if len(sizes) > 1}
+    rows = published.order_by("as_of_date", "published_date").values_list("fund_id", "as_of_date", "size_minor")
+    for fund_id, as_of_date, size_minor in rows:
+        found.setdefault(fund_id, {})[as_of_date] = size_minor  # of a quarter that was restated what was said last
+    sizes = {fund_id: list(of_fund.values()) for fund_id, of_fund in found.items()}
+    return {fund_id: (one[-1], one[-2]) for fund_id, one in sizes.items() if len(one) > 1}
 
 
 def _closed(fund_ids: Sequence[int], day: date) -> set[int]:
     """Funds whose last published word on purchase is that it is closed."""
     facts = FundFact.objects.filter(fund_id__in=fund_ids, kind=FundFact.Kind.PURCHASE, from_date__lte=day, published_date__lte=day)
-    last = dict(facts.order_by("from_date", "pk").values_list("fund_id", "text"))
+    last = dict(facts.order_by("from_date", "published_date", "pk").values_list("fund_id", "text"))
     return {fund_id for fund_id, text in last.items() if text == "closed"}

@@ -1,8 +1,11 @@
 """Funds as rows: made and restated from what a source says of them, with the dated facts beside them."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db.models import QuerySet
@@ -24,15 +27,24 @@ RESTATED = [*FACT_COLUMNS, "category", "asset_class", "issuer_grade", "risk_grad
 DATED = {"size_date": ("size_minor", "units_centi", "size_date"), "manager_since": ("manager", "manager_since")}
 FUND_REFUSED, CURRENCY_DIFFERS = "fund_refused", "currency_differs"
 _ROWS_A_WRITE = 2_000
+_Published = TypeVar("_Published", FundSize, FundFact)
 
 
-def checked_facts(facts: Iterable[FundFacts]) -> dict[str, FundFacts]:
-    """Facts by code; raises DataError for a category the jurisdiction does not know."""
+def checked_facts(facts: Iterable[FundFacts], today: date) -> dict[str, FundFacts]:
+    """Facts by code; raises DataError for a category the jurisdiction does not know, and for what is yet to be published.
+
+    A slip of the year would else be the fund's last quarter, or its manager, for as long as the slip is wide.
+    """
     known = jurisdiction().categories
     found = {}
     for fact in facts:
         if fact.category and fact.category not in known:
             raise DataError("unknown_category", fund=fact.code, category=fact.category)
+        days = [("size_published", size.published_date) for size in fact.sizes]
+        days += [(f"{event.kind}_since", event.published_date) for event in fact.events]
+        for column, day in days:
+            if day > today:
+                raise DataError("fund_cell_unclear", fund=fact.code, column=column, value=day.isoformat())
         found[fact.code] = fact
     return found
 
@@ -74,6 +86,8 @@ def restate(fund: Fund, facts: FundFacts) -> bool:
     for dated, columns in DATED.items():  # an older quarter or manager is kept as a row, and is not the fund's last
         if (known := getattr(fund, dated)) and said.get(dated, known) < known:
             said = {name: value for name, value in said.items() if name not in columns}
+    if changes_manager_undated(fund, facts):
+        said.pop("manager", None)
     wanted: dict[str, Any] = {name: value for name, value in said.items() if value not in ("", None) or name == "daily_limit_minor"}
     if wanted.get("ended_on") or fund.ended_on:
         wanted["is_open"] = False
@@ -86,6 +100,12 @@ def restate(fund: Fund, facts: FundFacts) -> bool:
     for name, value in wanted.items():
         setattr(fund, name, value)
     return differs
+
+
+def changes_manager_undated(fund: Fund, facts: FundFacts) -> bool:
+    """Whether a source names another manager without the first day: such a one would inherit the other's years."""
+    name, since = facts.columns.get("manager"), facts.columns.get("manager_since")
+    return bool(name and not since and fund.manager_since and fund.manager and name != fund.manager)
 
 
 def regrade(fund: Fund, own_grade: int | None) -> None:
@@ -102,28 +122,44 @@ def says_more(facts: FundFacts, fund: Fund) -> FundFacts:
     return replace(facts, columns={name: value for name, value in facts.columns.items() if name not in ("name_zh", "name_en")})
 
 
-def write_record(facts: Iterable[FundFacts]) -> None:
-    """Write sizes and events of known funds, new or restated, in short writes. Safe to repeat."""
+def write_record(facts: Iterable[FundFacts]) -> set[str]:
+    """Write what is new of sizes and events of known funds, in short writes; returns the codes of the funds of which something is.
+
+    What is said again keeps the day on which it was first published, and what is restated stands beside it with its own: a
+    screen of a past day sees what was public then. Safe to repeat.
+    """
     told = {fact.code: fact for fact in facts if fact.sizes or fact.events}
-    if not told:
-        return
-    ids = dict(Fund.objects.filter(code__in=told).values_list("code", "pk"))
-    sizes = [FundSize(fund_id=pk, **vars(size)) for code, pk in ids.items() for size in told[code].sizes]
-    events = [FundFact(fund_id=pk, **vars(event)) for code, pk in ids.items() for event in told[code].events]
-    for start in range(0, len(sizes), _ROWS_A_WRITE):
-        FundSize.objects.bulk_create(
-            sizes[start : start + _ROWS_A_WRITE],
-            update_conflicts=True,
-            unique_fields=["fund", "as_of_date"],
-            update_fields=["published_date", "size_minor", "units_centi", "institutional_share"],
-        )
-    for start in range(0, len(events), _ROWS_A_WRITE):
-        FundFact.objects.bulk_create(
-            events[start : start + _ROWS_A_WRITE],
-            update_conflicts=True,
-            unique_fields=["fund", "kind", "from_date"],
-            update_fields=["published_date", "text", "number"],
-        )
+    ids = dict(Fund.objects.filter(code__in=told).values_list("pk", "code")) if told else {}
+    sizes = [FundSize(fund_id=pk, **vars(size)) for pk, code in ids.items() for size in told[code].sizes]
+    events = [FundFact(fund_id=pk, **vars(event)) for pk, code in ids.items() for event in told[code].events]
+    new_sizes = _write_new(sizes, ("size_minor", "units_centi", "institutional_share"))
+    new_events = _write_new(events, ("text", "number"))
+    return {ids[row.fund_id] for row in new_sizes} | {ids[row.fund_id] for row in new_events}
+
+
+def _write_new(rows: Sequence[_Published], said: tuple[str, ...]) -> list[_Published]:
+    """Write the rows that say something else of a thing than what was public of it on their day; returns these."""
+    if not rows:
+        return []
+    model, about = type(rows[0]), attrgetter("fund_id", *rows[0].SAME[1:])
+    day, days = rows[0].SAME[-1], {getattr(row, rows[0].SAME[-1]) for row in rows}
+    before: dict[Any, list[_Published]] = defaultdict(list)
+    for row in model._default_manager.filter(**{"fund_id__in": {row.fund_id for row in rows}, f"{day}__in": days}).order_by(
+        "published_date"
+    ):
+        before[about(row)].append(row)
+    new = []
+    for row in rows:
+        public = [one for one in before[about(row)] if one.published_date <= row.published_date]
+        if public and isinstance(row, FundSize) and row.institutional_share is None:  # an empty cell says nothing
+            row.institutional_share = public[-1].institutional_share
+        if not public or any(getattr(public[-1], name) != getattr(row, name) for name in said):
+            new.append(row)
+    unique = [*rows[0].SAME, "published_date"]
+    for start in range(0, len(new), _ROWS_A_WRITE):
+        block = new[start : start + _ROWS_A_WRITE]
+        model._default_manager.bulk_create(block, update_conflicts=True, unique_fields=unique, update_fields=said)
+    return new
 
 
 def join_share_classes(funds: QuerySet[Fund]) -> int:

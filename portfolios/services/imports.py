@@ -81,7 +81,7 @@ def import_nav(*, request: ImportRequest) -> ImportReport:
 
     paths = {name: path for name in ("prices", "total_return", "descriptions", "funds") if (path := getattr(request, name))}
     source = FileSource(Files(**paths))
-    checked_facts(source.describe_all())
+    checked_facts(source.describe_all(), request.today)
     pieces = source.pieces(Wanted(request.today))
     first = next(piece for piece in pieces if piece.codes)
     run = ImportRun.objects.create(
@@ -245,7 +245,7 @@ def _work_off_table(run: ImportRun, today: date) -> bool:
     from portfolios.sources.tables import read_fund_facts
 
     rows = read_fund_facts(Path(run.request["files"]["funds"]))
-    checked_facts(rows)
+    checked_facts(rows, today)
     token = run.claim or uuid.uuid4()
     try:
         take_in_table(Work(run, token, today), rows)
@@ -307,7 +307,7 @@ def refuse_upload_at_once(*, path: Path, kind: str) -> None:
     if kind == "funds":
         from portfolios.sources.tables import read_fund_facts
 
-        checked_facts(read_fund_facts(path))
+        checked_facts(read_fund_facts(path), timezone.localdate())
         return
     from portfolios.sources.csv import refuse_at_once
 

@@ -100,6 +100,7 @@ class _Batch:
     to_store: dict[str, FundHistory] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
     changed: list[Fund] = field(default_factory=list)
+    aliens: set[str] = field(default_factory=set)  # funds of which the source speaks in another currency
     anchored: set[str] = field(default_factory=set)  # funds whose last stored day stands before their new rows
     notes: list[tuple[str, str]] = field(default_factory=list)
     issues: list[ImportIssue] = field(default_factory=list)
@@ -118,7 +119,7 @@ def take_in(work: Work, source: Source, pieces: Iterator[Piece]) -> bool:
             confirm(work)
             continue
         work.run.n_total = max(work.run.n_total, piece.n_funds)
-        ready = _sorted_out(piece, checked_facts(source.describe(piece.codes)), work.today)
+        ready = _sorted_out(piece, checked_facts(source.describe(piece.codes), work.today), work.today)
         for start in range(0, len(piece.codes), _FUNDS_A_BATCH):
             codes = piece.codes[start : start + _FUNDS_A_BATCH]
             _write(work, _prepared(work, ready, codes), ready, codes)
@@ -163,6 +164,7 @@ def _prepared(work: Work, ready: _Sorted, codes: Sequence[str]) -> _Batch:
         known, facts = batch.funds.get(code), ready.facts.get(code, FundFacts(code))
         alien = currency_of(known, facts, set(rows.loc[rows["fund"] == code, "currency"]))
         if alien is not None:
+            batch.aliens.add(code)
             _report(work, batch, code, CURRENCY_DIFFERS, len(history.dates) - (code in batch.anchored), alien)
             continue
         fund, notes = (known, []) if known is not None else new_fund(history, facts, work.run.source)
@@ -269,7 +271,7 @@ def _write(work: Work, batch: _Batch, ready: _Sorted, codes: Sequence[str]) -> N
         counts = dict(store_counted(batch.to_store.values()))
         close_overtaken(stored=batch.to_store.values())
         _set_open({code: is_open for code, is_open in ready.checked.last_subscription.items() if code in counts}, batch)
-        write_record(ready.facts[code] for code in codes if code in ready.facts and batch.funds.get(code) is not None)
+        write_record(ready.facts[code] for code in codes if code in ready.facts and code in batch.funds and code not in batch.aliens)
         ImportIssue.objects.bulk_create(batch.issues)
         told = len(work.run.notes)
         for code, note in batch.notes:

@@ -16,6 +16,9 @@ from portfolios.kernels.errors import DataError
 from portfolios.sources.contract import Event, FundFacts, Size
 from portfolios.sources.text import HEADERS, chunks, whole_text
 
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+_LEAST_SIZE_MINOR = 100_000  # a thousand yuan: less is no fund
+_LEAST_NAV, _MOST_NAV = 0.01, 5_000.0  # net assets a unit
 _GRADE = re.compile(r"[Rr]?([1-5])")
 _YES, _NO = {"1", "true", "yes", "y", "是"}, {"0", "false", "no", "n", "否"}
 
@@ -73,6 +76,8 @@ def _sizes(code: str, row: dict[str, str], columns: dict[str, Any]) -> tuple[Siz
         raise DataError("size_incomplete", fund=code, column=missing[0])
     if told["size_published"] < told["size_date"]:
         raise DataError("fund_cell_unclear", fund=code, column="size_published", value=row["size_published"])
+    if told["units"] and not _LEAST_NAV <= told["size"] / told["units"] <= _MOST_NAV:  # one of them counts by the ten thousand or more
+        raise DataError("fund_cell_unclear", fund=code, column="units", value=row["units"])
     columns |= {"size_minor": told["size"], "units_centi": told["units"], "size_date": told["size_date"]}
     return (Size(told["size_date"], told["size_published"], told["size"], told["units"], told.get("institutional_share")),)
 
@@ -103,8 +108,17 @@ def _small_whole(text: str) -> int:
     return number
 
 
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.year < 1900:
+        raise ValueError(text)
+    return day
+
+
 def _hundredths(text: str) -> int:
     """Yuan or units with at most two decimals, commas between thousands allowed, in hundredths."""
+    if "," in text and not _THOUSANDS.fullmatch(text):  # a comma may stand for the point elsewhere
+        raise ValueError(text)
     try:
         number = Decimal(text.replace(",", "")) * 100
     except InvalidOperation as error:
@@ -112,6 +126,13 @@ def _hundredths(text: str) -> int:
     if not number.is_finite() or number != int(number) or not 0 <= number < 10**18:
         raise ValueError(text)
     return int(number)
+
+
+def _net_assets(text: str) -> int:
+    number = _hundredths(text)
+    if 0 < number < _LEAST_SIZE_MINOR:  # told by the hundred million
+        raise ValueError(text)
+    return number
 
 
 def _share(text: str) -> float:
@@ -133,8 +154,8 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "share_class": _short(4),
     "family_code": _short(20),
     "manager": _short(80),
-    "manager_since": date.fromisoformat,
-    "ended_on": date.fromisoformat,
+    "manager_since": _day,
+    "ended_on": _day,
     "is_index": _yes_or_no,
     "is_open": _yes_or_no,
     "is_complex": _yes_or_no,
@@ -144,10 +165,10 @@ _CELLS: dict[str, Callable[[str], Any]] = {
     "leverage_percent": _small_whole,
 }
 _SIZE_CELLS: dict[str, Callable[[str], Any]] = {
-    "size": _hundredths,
+    "size": _net_assets,
     "units": _hundredths,
-    "size_date": date.fromisoformat,
-    "size_published": date.fromisoformat,
+    "size_date": _day,
+    "size_published": _day,
     "institutional_share": _share,
 }
 
