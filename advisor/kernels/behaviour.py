@@ -91,24 +91,25 @@ def _weight(name: str, one: Measured, rules: BehaviourRules) -> FloatArray:
 
 
 def sheets(readings: Readings) -> list[dict[str, dict[str, Any]]]:
-    """What can be stored and shown of each investor, by measure: value, evidence, n, from, to, trades and the measure's figures.
+    """What can be stored and shown of each investor, by measure: its raw value, its evidence, and under `rests_on` where they come from.
 
-    `trades` are the keys of the orders that the measure rests on. Panic says `sale_on` and `months_since_sale` where there was
-    a panic sale within the window.
+    There are n, from, to, the keys of the trades, and the measure's own figures. Panic says `sale_on` there, and beside it
+    `months_since_sale`, where there was a panic sale within the window.
     """
-    columns = {name: _sheet_columns(readings, name) for name in MEASURES}
-    n = len(readings.risk_assets)
-    whole = [
-        {name: dict(zip(said, values, strict=True)) for name, (said, rows) in columns.items() for values in (rows[i],)} for i in range(n)
-    ]
-    for sheet in whole:
-        for one in sheet.values():
+    found: list[dict[str, dict[str, Any]]] = [{} for _ in readings.risk_assets]
+    for name, one in readings.measures.items():
+        said, rows = _rests_on(readings.book, one)
+        weighed = zip(_plain(one.value), _plain(one.evidence), rows, strict=True)
+        for sheet, (value, evidence, row) in zip(found, weighed, strict=True):
+            rests_on = dict(zip(said, row, strict=True))
             for day in ("from", "to", "sale_on"):
-                if day in one:
-                    one[day] = date.fromordinal(one[day]).isoformat() if one[day] else None
-        sale_on = sheet[PANIC]["sale_on"]
-        sheet[PANIC]["months_since_sale"] = months_since(date.fromisoformat(sale_on), readings.as_of) if sale_on else None
-    return whole
+                if day in rests_on:
+                    rests_on[day] = date.fromordinal(rests_on[day]).isoformat() if rests_on[day] else None
+            sheet[name] = {"value": value, "evidence": evidence, "rests_on": rests_on}
+            if name == PANIC:
+                sale_on = rests_on["sale_on"]
+                sheet[name]["months_since_sale"] = months_since(date.fromisoformat(sale_on), readings.as_of) if sale_on else None
+    return found
 
 
 def months_since(day: date, as_of: date) -> float:
@@ -116,19 +117,11 @@ def months_since(day: date, as_of: date) -> float:
     return round((as_of - day).days / DAYS_A_MONTH, 4)
 
 
-def _sheet_columns(readings: Readings, name: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    one = readings.measures[name]
-    rows = {
-        "value": _plain(one.value),
-        "evidence": _plain(one.evidence),
-        "n": one.n.tolist(),
-        "from": one.first.tolist(),
-        "to": one.last.tolist(),
-    }
-    rows["trades"] = _keys(readings.book, one.rests_on)
-    rows |= {fact: _keys(readings.book, marked) for fact, marked in one.marks.items()}
-    rows |= {fact: _plain(values) for fact, values in one.facts.items()}
-    return list(rows), list(zip(*rows.values(), strict=True))
+def _rests_on(book: Book, one: Measured) -> tuple[list[str], list[tuple[Any, ...]]]:
+    columns = {"n": one.n.tolist(), "from": one.first.tolist(), "to": one.last.tolist(), "trades": _keys(book, one.rests_on)}
+    columns |= {name: _keys(book, marked) for name, marked in one.marks.items()}
+    columns |= {name: _plain(values) for name, values in one.facts.items()}
+    return list(columns), list(zip(*columns.values(), strict=True))
 
 
 def _plain(values: Any) -> list[Any]:

@@ -27,21 +27,39 @@ def finished_months(as_of: date, n: int) -> list[date]:
     return [months_before(end, k) for k in range(n, -1, -1)]
 
 
+def carried(days: IntArray, dates: IntArray, values: FloatArray) -> FloatArray:
+    """Put a history on other days, each with the last value there is; before the first it is that one."""
+    return values[np.maximum(np.searchsorted(dates, days, side="right") - 1, 0)]
+
+
+def fresh(days: IntArray, dates: IntArray, values: FloatArray, most_days: int) -> FloatArray:
+    """Put a history on other days, each with the last value where that is at most `most_days` old, else NaN."""
+    at = np.searchsorted(dates, days, side="right") - 1
+    there = (at >= 0) & (days - dates[np.maximum(at, 0)] <= most_days)
+    return np.where(there, values[np.maximum(at, 0)], np.nan)
+
+
 def equal_weighted(total_returns: Iterable[FloatArray], n_days: int) -> FloatArray:
     """Grow 1 by the mean return of the funds that have a price on a day and the day before; returns (n_days,).
 
     Each item is a block (T, n) of total-return indices, NaN where a fund has no price. Before the first return it is NaN.
     """
-    sums, counts = np.zeros(n_days - 1), np.zeros(n_days - 1)
+    sums, counts = np.zeros(max(n_days - 1, 0)), np.zeros(max(n_days - 1, 0))
     for block in total_returns:
         steps = block[1:] / block[:-1] - 1.0
         known = np.isfinite(steps)
         sums += np.where(known, steps, 0.0).sum(axis=1)
         counts += known.sum(axis=1)
-    index = np.cumprod(np.concatenate([[1.0], 1.0 + sums / np.maximum(counts, 1.0)]))
+    index = np.cumprod(np.concatenate([[1.0], 1.0 + sums / np.maximum(counts, 1.0)]))[:n_days]
     begins = int(np.argmax(counts > 0)) if (counts > 0).any() else n_days
     index[:begins] = np.nan
     return index
+
+
+def indices(total_return: FloatArray, group: IntArray, n: int) -> FloatArray:
+    """The index (T, n) of each group of columns of (T, F) fresh total-return indices."""
+    made = [equal_weighted([total_return[:, group == k]], len(total_return)) for k in range(n)]
+    return np.stack(made, axis=1) if made else np.empty((len(total_return), 0))
 
 
 def crossings(index: FloatArray, dates: IntArray, rules: BehaviourRules) -> BoolArray:

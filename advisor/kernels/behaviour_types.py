@@ -49,7 +49,7 @@ class BehaviourRules:
 class Market:
     """Funds by column on the trading days of `dates` (T,). -1 is an unknown class, cell or category.
 
-    `total_return` (T, F) is carried forward and finite from a fund's first trade on; `grade` (T, F) is the one in force on
+    `total_return` (T, F) is finite: carried forward, and before the first price that price; `grade` (T, F) is the one in force on
     the day. A cell is a pair of class and region. The indices (T, n) are total return too, NaN where there is none.
     """
 

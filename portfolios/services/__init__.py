@@ -41,7 +41,7 @@ from portfolios.services.pool_decisions import (
     return_decision,
     withdraw_decision,
 )
-from portfolios.services.pricefile import FileSolution, solve_price_file
+from portfolios.services.pricefile import FileSolution, price_histories, solve_price_file, table_rows
 from portfolios.services.quarantine import QuarantineRefused, accept_quarantined, reject_quarantined
 from portfolios.services.screening import execute_screen, request_due_screen, request_screen
 from portfolios.services.solving import solve_advice
@@ -82,6 +82,7 @@ __all__ = [
     "make_and_approve_models",
     "open_portfolio",
     "place_order",
+    "price_histories",
     "propose_models",
     "rebuild_holdings",
     "refuse_upload_at_once",
@@ -108,6 +109,7 @@ __all__ = [
     "store_counted",
     "store_histories",
     "sync_configured_source",
+    "table_rows",
     "uploads_folder",
     "watch_market",
     "withdraw_decision",

@@ -1,6 +1,6 @@
 """Solving on a price file of the user's own: nothing is read from the database or written to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from portfolios.kernels.mandate import Mandate
 from portfolios.kernels.moments import class_moments
 from portfolios.kernels.returns import align, annual_volatility
 from portfolios.kernels.risk import grade_of_volatility
-from portfolios.kernels.types import GammaSolution, Moments, ReturnMatrix
+from portfolios.kernels.types import FundHistory, GammaSolution, Moments, ReturnMatrix
 from portfolios.services.levels import require_some
 
 
@@ -71,6 +71,16 @@ def price_matrix(prices: Path, today: date, *, years: float | None = None, may_h
     Raises DataError for a row that cannot be used and, unless gaps are allowed, "price_missing" naming the first fund and
     date whose price is missing between days that have one. An allowed gap is carried over for up to 14 days.
     """
+    made = _histories(prices, today, may_have_gaps)
+    last = max(int(history.dates[-1]) for history, _ in made.values())
+    since = last - round(365.25 * (jurisdiction().advice.history_years if years is None else years))
+    matrix = align(tuple(sorted(made)), {code: history for code, (history, _) in made.items()})
+    kept = matrix.dates >= since
+    notes = [f"{note}:{code}" for code, (_, said) in made.items() for note in said]
+    return ReturnMatrix(matrix.codes, matrix.dates[kept], matrix.values[kept]), notes
+
+
+def _histories(prices: Path, today: date, may_have_gaps: bool) -> dict[str, tuple[FundHistory, list[str]]]:
     from portfolios.sources.csv import read_prices
     from portfolios.sources.frame import check, first_gap, histories
 
@@ -85,12 +95,33 @@ def price_matrix(prices: Path, today: date, *, years: float | None = None, may_h
     made = {history.fund_code: (history, notes) for history, notes in histories(checked.good)}
     if not made:
         raise DataError("file_has_no_rows", file=prices.name)
-    last = max(int(history.dates[-1]) for history, _ in made.values())
-    since = last - round(365.25 * (jurisdiction().advice.history_years if years is None else years))
-    matrix = align(tuple(sorted(made)), {code: history for code, (history, _) in made.items()})
-    kept = matrix.dates >= since
-    notes = [f"{note}:{code}" for code, (_, said) in made.items() for note in said]
-    return ReturnMatrix(matrix.codes, matrix.dates[kept], matrix.values[kept]), notes
+    return made
+
+
+def price_histories(*, prices: Path, today: date) -> dict[str, FundHistory]:
+    """The whole histories of a price file's funds by code; raises DataError for a row that cannot be used."""
+    return {code: history for code, (history, _) in _histories(prices, today, True).items()}
+
+
+def table_rows(*, path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a small text table as stripped text with lower-case headers, each with its line; blank lines are left out.
+
+    Raises DataError for what is no table, or lacks one of the columns.
+    """
+    from portfolios.sources.text import chunks
+
+    rows: list[tuple[int, dict[str, str]]] = []
+    for chunk, first_line in chunks(path):
+        for column in columns:
+            if column not in chunk.columns:
+                raise DataError("column_missing", column=column, file=path.name)
+        records = chunk[list(columns)].to_dict("records")
+        rows += [
+            (line, {str(name): str(cell) for name, cell in row.items()})
+            for line, row in enumerate(records, first_line)
+            if any(row.values())
+        ]
+    return rows
 
 
 def graded_funds(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, str]]:

@@ -22,7 +22,8 @@ def reading(rows, *funds, rules=RULES, as_of=AS_OF):
     """The sheet of the only investor of a ledger on a market of these funds."""
     market = market_of(DAYS, *funds)
     found = measure(trades_of(market, [(0, *row) for row in rows]), market, rules, as_of, 1)
-    return sheets(found)[0] | {"risk_assets": float(found.risk_assets[0]), "short_row": int(found.short_row[0])}
+    flat = {name: one | one["rests_on"] for name, one in sheets(found)[0].items()}
+    return flat | {"risk_assets": float(found.risk_assets[0]), "short_row": int(found.short_row[0])}
 
 
 # ── Panic ─────────────────────────────────────────────────────────────────────────────────────────────────────────
