@@ -1,6 +1,6 @@
 from django.urls import path
 
-from advisor.views import funds, goals, onboarding, orders, preferences, proposals
+from advisor.views import funds, goals, onboarding, orders, preferences, proposals, purchases
 from advisor.views.home import home
 
 urlpatterns = [
@@ -24,4 +24,11 @@ urlpatterns = [
     path("funds/", funds.fund_list, name="fund_list"),
     path("funds/<str:code>/", funds.fund, name="fund"),
     path("orders/", orders.order_list, name="order_list"),
+    # Buying and redeeming on one's own initiative
+    path("funds/<str:code>/buy/", purchases.purchase_new, name="purchase_new"),
+    path("purchases/<int:pk>/", purchases.purchase, name="purchase"),
+    path("purchases/<int:pk>/acknowledge/", purchases.purchase_acknowledge, name="purchase_acknowledge"),
+    path("purchases/<int:pk>/order/", purchases.purchase_order, name="purchase_order"),
+    path("purchases/<int:pk>/withdraw/", purchases.purchase_withdraw, name="purchase_withdraw"),
+    path("goals/<int:pk>/redeem/<str:code>/", purchases.redeem, name="redeem"),
 ]

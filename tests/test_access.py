@@ -7,18 +7,20 @@ All ids in the addresses belong to Anna, whom Ada advises and Cora covers; Sue s
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from advisor.models import Account, Cover, Goal, Override, Proposal, ReadviceRun, Task
-from advisor.services import assess_in_bulk
+from advisor.models import Account, Cover, Goal, Override, OwnPurchase, Proposal, ReadviceRun, Task
+from advisor.services import assess_in_bulk, clear
 from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
 from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage, RecommenderRun
 from marketing.services import ensure_builtin_segments
 from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolDecision, PoolFund
+from portfolios.services import open_portfolio
 from tests.advisor.test_onboarding import ANSWERS
 from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
 from tests.portfolios.pages.import_world import waiting_history
@@ -93,6 +95,7 @@ def annas(people):
         "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
         "campaign": campaign.pk,
         "task": Task.objects.create(investor=investor, kind="call").pk,
+        "purchase": make_purchase(goal, fund).pk,
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
@@ -113,11 +116,22 @@ def annas(people):
     }  # fmt: skip
 
 
+def make_purchase(goal, fund) -> OwnPurchase:
+    goal.portfolio = open_portfolio()
+    goal.save()
+    investor = goal.account.investor
+    cleared = clear(investor=investor, portfolio_id=goal.portfolio_id, fund=fund, side="buy", amount_minor=100_000)
+    return OwnPurchase.objects.create(
+        investor=investor, goal=goal, fund=fund, amount_minor=100_000, level=3, risk_grade=4, warning_kind="above_level",
+        lapses_at=timezone.now() + timedelta(days=1), first_clearance=cleared, request_key=uuid4(),
+    )  # fmt: skip
+
+
 # Which of Anna's things a parameter of an address stands for.
 THING = {
     "advisors:client": "client", "advisors:client_level": "client", "advisors:task_done": "task", "advisors:override": "goal",
     "advisors:override_withdraw": "override", "message": "message", "unsubscribe": "token", "segment": "segment",
-    "fund": "fund", "goal": "goal", "proposal_new": "goal",
+    "fund": "fund", "goal": "goal", "proposal_new": "goal", "redeem": "goal",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from advisor.kernels.suitability import Verdict
 from advisor.models import Investor
 from advisor.selectors.people import investor_of
 from advisor.selectors.suitability import decide_for, recommendable_funds
@@ -70,6 +71,10 @@ class FundView:
             return "forbidden"
         return "above" if "above_level" in reasons else ""
 
+    def can_buy(self, fund: Fund) -> bool:
+        """Whether the investor may start a purchase of it: on their own wish, also of one above their level."""
+        return self.investor is not None and decide_for(self.investor, fund).verdict != Verdict.FORBID
+
 
 @dataclass(frozen=True, slots=True)
 class FundRow:
@@ -102,6 +107,7 @@ class FundPage:
     style: selectors.Style | None = None
     verdict: selectors.FundVerdict | None = None
     enter: float = 1.0  # the percentile from which a fund enters the pool
+    can_buy: bool = False  # by the person who looks, whatever the warning it would take
 
     @property
     def style_words(self) -> str:
@@ -172,6 +178,7 @@ def fund_page(view: FundView, code: str) -> FundPage | None:
         "is_in_pool": view.sees_pool and fund.is_in_pool,
         "costs": selectors.holding_costs(fund),
         "yearly_fee_minor": selectors.EXAMPLE_MINOR * fund.annual_fee_bps // BPS_PER_UNIT,
+        "can_buy": view.can_buy(fund),
     }
     prices = selectors.prices_of(fund) if view.is_known else None
     if prices is not None:

@@ -1,15 +1,16 @@
 """An investor's home and one goal's page: what there is, how it went, and the one thing to do next."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F
 
 from advisor import charts
-from advisor.models import Assessment, Goal, Investor, Override, Proposal
+from advisor.models import Assessment, Goal, Investor, Override, OwnPurchase, Proposal
 from advisor.selectors.advice import class_shares, is_working
 from advisor.selectors.overrides import active_overrides
+from advisor.selectors.purchases import due_purchases
 from config.jobs import Job
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, Order
@@ -66,6 +67,7 @@ class HomePage:
     shares: list[charts.ClassShare]
     bars: charts.Figure | None
     nav_date: Any
+    due_purchases: list[OwnPurchase] = field(default_factory=list)  # whose time to think is over
 
     @property
     def gain_minor(self) -> int:
@@ -123,7 +125,7 @@ def _can_be_paid(goal: Goal, proposal: Any) -> bool:
 
 
 def home_page(investor: Investor) -> HomePage:
-    """Everything the home shows, in at most seven queries."""
+    """Everything the home shows, in at most eight queries."""
     goals = list(Goal.objects.filter(account__investor=investor).order_by("target_date", "pk"))
     held = positions([goal.portfolio_id for goal in goals if goal.portfolio_id is not None])
     proposals = (
@@ -150,6 +152,7 @@ def home_page(investor: Investor) -> HomePage:
         shares=shares,
         bars=charts.allocation_bars(shares) if shares else None,
         nav_date=max((position.nav_date for position in held if position.nav_date), default=None),
+        due_purchases=due_purchases(investor) if goals else [],
     )
 
 
