@@ -1,10 +1,12 @@
 """What is wrong with a file of an assessment, as one sentence in the reader's language."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from advisor.selectors.instrument_words import problem_sentence
 from portfolios.selectors import error_sentence
 
 _PROBLEMS = {
@@ -21,12 +23,14 @@ _PROBLEMS = {
     "bool_type": _("it must be true or false"),
     "list_type": _("it must be a list"),
     "model_type": _("it must be an object, something in braces"),
-    "said": "%(bound)s",
 }
 
 
 def file_sentence(code: str, params: Mapping[str, object]) -> str:
     """One sentence for the code and parameters of a file's error."""
+    if code == "bad_instrument":
+        said = problem_sentence(str(params["kind"]), str(params["where"]), dict(cast(Mapping[str, object], params["problem"])))
+        return f"{params['file']}: {' '.join(said.split())}"
     if code != "field_wrong":
         return error_sentence(code, params)
     kind, _colon, bound = str(params["problem"]).partition(":")

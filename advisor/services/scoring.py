@@ -8,7 +8,6 @@ from typing import Any
 from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
-from advisor.kernels.measurement import sem_of
 from advisor.kernels.rises import is_careless
 from advisor.kernels.risk_profile import Measure, Profile, Rules
 from advisor.models import Assessment
@@ -36,7 +35,7 @@ def profile_of(row: Assessment, known: Known, instrument: Instrument | None = No
         has_profiling_consent=known.has_consent,
         behaviour=known.measures if known.has_consent else None,
     )
-    return risk_profile.assess(sheet, rules or advice_rules().for_scoring, sem_of(used))
+    return risk_profile.assess(sheet, rules or advice_rules().for_scoring, used.sem)
 
 
 def is_low_quality(row: Assessment) -> bool:

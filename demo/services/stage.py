@@ -11,7 +11,6 @@ import numpy as np
 
 from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
-from advisor.kernels.measurement import sem_of
 from advisor.services.assessments import valid_until_from
 from demo.cast import Stage
 from demo.tape import Tape
@@ -80,7 +79,7 @@ class Scenery:
             tape=self.tape,
             items=self.instrument.for_scoring,
             rules=advice_rules().for_scoring,
-            sem=sem_of(self.instrument),
+            sem=self.instrument.sem,
             ceilings=jurisdiction().horizon_ceilings,
             weights_of=self.weights_of,
             valid_until=lambda day: valid_until_from(at(day, 0)),

@@ -5,7 +5,6 @@ from functools import cache
 from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
-from advisor.kernels.measurement import sem_of
 from advisor.models import Assessment, Investor
 from advisor.services import complete_assessment, start_assessment
 
@@ -21,7 +20,7 @@ def answers_for(level: int, key: str = "standard@1") -> dict[str, str]:
     for step in sorted(range(101), key=lambda step: abs(step - 20 * level + 10)):
         answers = _nearest(instrument, step / 100)
         sheet = risk_profile.sheet(answers, instrument.for_scoring)
-        profile = risk_profile.assess(sheet, advice_rules().for_scoring, sem_of(instrument))
+        profile = risk_profile.assess(sheet, advice_rules().for_scoring, instrument.sem)
         if profile.level == level and not profile.is_queued and not instrument.contradictions_in(answers, MONEY):
             return answers
     raise LookupError(f"no plain sheet gives level {level}")

@@ -6,7 +6,11 @@ from pathlib import Path
 from statistics import NormalDist
 
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
+
+from advisor.instruments import file_path, load_instrument
+from advisor.jurisdictions import advice_rules
 
 ANSWERS = {
     "tolerance": [0.9] * 6,
@@ -213,11 +217,18 @@ def test_bad_behaviour_is_refused_in_one_sentence(refused, behaviour, said):
 def test_missing_files_folders_and_a_broken_questionnaire_are_refused(refused, tmp_path):
     assert "no file" in refused(ANSWERS, instrument=tmp_path / "none.yaml")
     assert "cannot be read" in refused(ANSWERS, instrument=tmp_path)
-    assert "YAML" in refused(ANSWERS, instrument=written(tmp_path, "I.yaml", "name: [unclosed"))
-    assert "items is wrong (it is missing)" in refused(ANSWERS, instrument=written(tmp_path, "I.yaml", "name: own\nversion: 1"))
+    for text in ("name: [unclosed", "name: own\nversion: 1", "- a list", b"\xff\xfe\x00", "[" * 50_000, "version: " + "9" * 5000):
+        assert "I.yaml" in refused(ANSWERS, instrument=written(tmp_path, "I.yaml", text))
 
 
-def test_another_questionnaire_brings_its_own_errors_of_measurement(run):
-    shipped = Path(__file__).resolve().parents[2] / "advisor/instruments/standard-1.yaml"
-    answer = run(ANSWERS, instrument=shipped)
-    assert answer["instrument"] == "standard@1" and answer["SEM_T"] > 0
+def test_another_questionnaire_brings_its_own_errors_of_measurement(run, tmp_path):
+    """Half of an item's options gone: it is told apart by less."""
+    shipped = load_instrument("standard@1")
+    assert run(ANSWERS)["SEM_T"] == load_instrument(advice_rules().assessment.instrument).sem.tolerance
+    same = run(ANSWERS, instrument=file_path("standard@1"))
+    assert (same["instrument"], same["SEM_T"], same["SEM_K"]) == ("standard@1", shipped.sem.tolerance, shipped.sem.capacity)
+    data = yaml.safe_load(file_path("standard@1").read_text(encoding="utf-8"))
+    item = next(item for item in data["items"] if item["code"] == "dependants")
+    item["options"] = item["options"][::2]
+    other = run(ANSWERS, instrument=written(tmp_path, "I.yaml", yaml.safe_dump(data, allow_unicode=True)))
+    assert other["SEM_T"] == same["SEM_T"] and other["SEM_K"] > same["SEM_K"]

@@ -14,7 +14,6 @@ from django.utils import timezone
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
-from advisor.kernels.measurement import sem_of
 from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investor, LevelChange, Proposal
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
@@ -219,7 +218,7 @@ def test_levels_are_what_the_questionnaire_gives(short):
         assert [row.from_level for row in changes] == [None, *(row.level for row in sheets)][: len(sheets)]
         assert (investor.level, investor.level_valid_until) == (sheets[-1].level, valid_until_from(sheets[-1].completed_at))
         instrument = load_instrument(sheets[-1].instrument)
-        profile = risk_profile.assess(risk_profile.sheet(sheets[-1].answers, instrument.for_scoring), rules.for_scoring, sem_of(instrument))
+        profile = risk_profile.assess(risk_profile.sheet(sheets[-1].answers, instrument.for_scoring), rules.for_scoring, instrument.sem)
         assert sheets[-1].working == json.loads(json.dumps(profile.as_json() | {"rules": rules.version}))
         assert (sheets[-1].level, sheets[-1].stated_loss) == (profile.level, profile.stated_loss)
 
@@ -264,6 +263,7 @@ def test_no_transaction_is_large(large_world):
 def test_a_larger_world_of_the_same_seed_begins_with_the_same_people(short):
     before = {email: told for email, told in stories().items() if email >= f"p{N_FULL:06d}"}
     with transaction.atomic():
+        forget_the_record()
         erase_people()
         World.objects.update(people_loaded_at=None, full_lives_loaded_at=None, n_investors=N + 40)
         assert load_demo_world() is True

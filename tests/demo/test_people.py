@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
-from advisor.kernels.measurement import sem_of
 from demo.leads import lead_people
 from demo.people import OPTION_WEIGHTS, Persona, make_people
 from demo.tape import Tape
@@ -32,7 +31,7 @@ def crowd(instrument):
 
 
 def level_of(answers, instrument, rules):
-    return risk_profile.assess(risk_profile.sheet(answers, instrument.for_scoring), rules, sem_of(instrument)).level
+    return risk_profile.assess(risk_profile.sheet(answers, instrument.for_scoring), rules, instrument.sem).level
 
 
 def test_person_number_i_is_the_same_in_every_crowd(instrument, crowd):
