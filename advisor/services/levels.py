@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from advisor import rules
@@ -110,7 +110,9 @@ def apply_behaviour(*, investor_ids: Iterable[int]) -> int:
 
 def _falls_among(ids: list[int]) -> dict[int, Fall]:
     """Those of a block whose level in force, or rise that waits, lies above what their behaviour allows. Four queries."""
-    allowed = investors_with_consent("profiling").filter(pk__in=ids, level__gte=CAN_FALL)
+    waiting = Assessment.objects.filter(investor=OuterRef("pk"), pending_level__isnull=False)
+    agreed = investors_with_consent("profiling").filter(pk__in=ids, level__isnull=False)
+    allowed = agreed.filter(Q(level__gte=CAN_FALL) | Exists(waiting))
     levels = dict(allowed.values_list("pk", "level"))
     measures = measures_of_many(list(levels))
     done = Assessment.objects.filter(investor__in=list(measures), state=Assessment.State.COMPLETED).order_by("completed_at", "pk")
