@@ -24,7 +24,7 @@ __all__ = [
     "current_instrument",
     "file_path",
     "load_instrument",
-    "read_instrument",
+    "read_yaml",
     "report_path",
     "shipped_keys",
 ]
@@ -47,11 +47,14 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_instrument(text: str) -> Instrument:
-    """Read a questionnaire's file. Raises yaml.YAMLError or pydantic's ValidationError, which carry what is wrong and where."""
+def read_yaml(text: str) -> Any:
+    """Read a questionnaire's file as plain data. Raises yaml.YAMLError, which says what is wrong and where."""
     if len(text) > LONGEST_FILE:
         raise yaml.YAMLError(f"the file is longer than {LONGEST_FILE} characters")
-    return Instrument.model_validate(yaml.load(text, Loader=_PlainLoader))  # noqa: S506, a SafeLoader
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, a SafeLoader
+    except (RecursionError, ValueError, OverflowError) as error:  # brackets without end, a 31st of February
+        raise yaml.YAMLError(f"it holds a value that cannot be read ({type(error).__name__})") from error
 
 
 def load_instrument(key: str) -> Instrument:
@@ -86,7 +89,7 @@ def shipped_keys() -> list[str]:
 @cache
 def _shipped(key: str) -> Instrument:
     path = file_path(key)
-    instrument = read_instrument(path.read_text(encoding="utf-8"))
+    instrument = Instrument.model_validate(read_yaml(path.read_text(encoding="utf-8")))
     if instrument.key != key:
         raise LookupError(f"{path.name} holds {instrument.key}, not {key}.")
     if not report_path(key).is_file():  # one that is being written

@@ -15,6 +15,7 @@ from portfolios.templatetags.money import percent
 # Problems of a file, by the schema's codes; what is not here is told in the reader's own words.
 PROBLEMS: Mapping[str, Any] = {
     "not_yaml": gettext_lazy("The file is no YAML that can be read, at line %(where)s: %(message)s."),
+    "unreadable": gettext_lazy("The file cannot be read: %(message)s."),
     "missing": gettext_lazy("%(where)s is missing."),
     "extra_forbidden": gettext_lazy("%(where)s is nothing that a questionnaire has."),
     "string_too_short": gettext_lazy("%(where)s is empty. Every text needs both languages."),

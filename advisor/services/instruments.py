@@ -11,7 +11,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from advisor.errors import Refused
-from advisor.instruments import Instrument, InstrumentChanged, file_path, load_instrument, read_instrument, report_path, shipped_keys
+from advisor.instruments import Instrument, InstrumentChanged, file_path, load_instrument, read_yaml, report_path, shipped_keys
 from advisor.jurisdictions import advice_rules
 from advisor.models import InstrumentVersion
 from advisor.rules import may_make_instruments, may_publish_instruments
@@ -41,25 +41,32 @@ class BadInstrument(ValueError):
 def parse_instrument(text: str) -> Instrument:
     """Read a questionnaire's file and write nothing; raises BadInstrument with every problem of it."""
     try:
-        return read_instrument(text)
+        return check_content(read_yaml(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         said = getattr(error, "problem", None) or str(error)
-        raise BadInstrument((Problem("not_yaml", str(mark.line + 1) if mark else "", {"message": said}),)) from error
+        raise BadInstrument(
+            (Problem("not_yaml" if mark else "unreadable", str(mark.line + 1) if mark else "", {"message": said}),)
+        ) from error
+
+
+def check_content(data: Any) -> Instrument:
+    """Make a questionnaire of plain data; raises BadInstrument with every problem of it."""
+    try:
+        return Instrument.model_validate(data)
     except ValidationError as error:
         said = error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
-        raise BadInstrument(
-            tuple(Problem(one["type"], _where(text, one["loc"]), {"message": one["msg"], **_plain(one)}) for one in said)
-        ) from error
+        problems = [Problem(one["type"], _where(data, one["loc"]), {"message": one["msg"], **_plain(one)}) for one in said]
+        raise BadInstrument(tuple(problems)) from error
 
 
 def _plain(error: Any) -> dict[str, Any]:
     return {key: value for key, value in error.get("ctx", {}).items() if isinstance(value, str | int | float)}
 
 
-def _where(text: str, place: tuple[int | str, ...]) -> str:
+def _where(data: Any, place: tuple[int | str, ...]) -> str:
     """A place in the file by the codes of its items and options, where they have some: items.reserve.options.above-12.score."""
-    data, named = yaml.safe_load(text), []
+    named = []
     for part in place:
         try:
             data = data[part]
