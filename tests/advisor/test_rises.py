@@ -256,7 +256,7 @@ def test_behaviour_only_lowers_also_when_a_panic_leaves_the_window(people, clock
         weights=CHOSEN,
         price={"chosen": {"cvar": 0.9}},
         reason=REASON,
-        expires_on=timezone.localdate() + timedelta(9),
+        expires_on=tomorrow(),
     )
     behave(PANIC)
     assert apply_behaviour(investor_ids=everybody) == 0, "nobody has agreed to profiling"
