@@ -1,6 +1,6 @@
 from django.urls import path
 
-from advisor.views import funds, goals, onboarding, orders, preferences, proposals, purchases
+from advisor.views import funds, goals, level, onboarding, orders, preferences, proposals, purchases
 from advisor.views.home import home
 
 urlpatterns = [
@@ -17,7 +17,12 @@ urlpatterns = [
     path("start/goal/", onboarding.goal, name="onboarding_goal"),
     path("start/questions/<slug:item>/", onboarding.question, name="onboarding_question"),
     path("start/check/", onboarding.check_answers, name="onboarding_check"),
-    path("start/result/", onboarding.result, name="onboarding_result"),
+    path("start/contradictions/", onboarding.contradictions, name="onboarding_contradictions"),
+    path("start/again/", onboarding.answer_again, name="onboarding_again"),
+    path("start/result/", level.result, name="onboarding_result"),
+    path("level/changed/", level.life_event, name="life_event"),
+    path("assessments/<int:pk>/answers.json", level.assessment_json, name="assessment_json"),
+    path("assessments/<int:pk>/answers.csv", level.assessment_csv, name="assessment_csv"),
     path("call-me/", onboarding.call_me, name="call_me"),
     path("preferences/", preferences.preferences, name="preferences"),
     # Funds and own orders

@@ -98,6 +98,7 @@ def annas(people):
         "purchase": make_purchase(goal, fund).pk,
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
+        "assessment": assessment.pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
         **dict.fromkeys([f"market_model_{name}" for name in ("set", "progress", "compare", "decide")], models[1].pk),
         **dict.fromkeys(("market_import", "market_import_issues", "market_import_progress"), ImportRun.objects.create(source="csv").pk),

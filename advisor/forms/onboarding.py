@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from advisor.models import Consent, Goal
-from advisor.selectors.assessments import QuestionPage
+from advisor.selectors.level_words import LIFE_EVENTS
+from advisor.selectors.onboarding import Clash, QuestionPage
 from advisor.services import GoalError, GoalRequest
 from advisor.services.goals import check_goal
 from portfolios.money import from_minor, to_minor
@@ -98,7 +99,8 @@ def goal_sentence(error: GoalError) -> str:
 class QuestionForm(forms.Form):
     """Exactly one answer to exactly one question."""
 
-    KNOWN = {"csrfmiddlewaretoken", "answer", "shown_at", "amount_minor"}
+    KNOWN = {"csrfmiddlewaretoken", "answer", "shown_at", "amount_minor", "sheet"}
+    NUMBERS = ("shown_at", "amount_minor", "sheet")
 
     answer = forms.ChoiceField(
         widget=forms.RadioSelect,
@@ -111,9 +113,11 @@ class QuestionForm(forms.Form):
     )
     shown_at = forms.Field(widget=forms.HiddenInput, required=False)
     amount_minor = forms.Field(widget=forms.HiddenInput, required=False)  # the money that the page asked about
+    sheet = forms.Field(widget=forms.HiddenInput, required=False)  # the questionnaire that the page was of
 
-    def __init__(self, *args: Any, page: QuestionPage, **kwargs: Any) -> None:
-        kwargs["initial"] = {"answer": page.chosen, "shown_at": int(time.time()), "amount_minor": page.amount_minor}
+    def __init__(self, *args: Any, page: QuestionPage, began: str = "", **kwargs: Any) -> None:
+        shown_at = began if re.fullmatch(r"[0-9]{1,15}", began) else int(time.time())
+        kwargs["initial"] = {"answer": page.chosen, "shown_at": shown_at, "amount_minor": page.amount_minor, "sheet": page.sheet}
         super().__init__(*args, **kwargs)
         self.page = page
         answer: Any = self.fields["answer"]
@@ -122,10 +126,14 @@ class QuestionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         sent = self.data
-        is_odd = any(not re.fullmatch(r"[0-9]{0,15}", str(sent.get(name, ""))) for name in ("shown_at", "amount_minor"))
+        is_odd = any(not re.fullmatch(r"[0-9]{0,15}", str(sent.get(name, ""))) for name in self.NUMBERS)
         if is_odd or set(sent) - self.KNOWN or (hasattr(sent, "getlist") and len(sent.getlist("answer")) > 1):
             raise ValidationError(
                 _("This page takes one answer to one question, and more was sent. Nothing has been changed; please choose again.")
+            )
+        if cleaned.get("sheet") and cleaned["sheet"] != str(self.page.sheet):
+            raise ValidationError(
+                _("This page was of an earlier questionnaire, and its answer was not kept. This is the question as it is asked now.")
             )
         asked = cleaned.get("amount_minor")
         if asked and self.page.item.names_amounts and asked != str(self.page.amount_minor):
@@ -138,3 +146,32 @@ class QuestionForm(forms.Form):
     def seconds(self) -> int | None:
         shown_at = self.cleaned_data.get("shown_at")
         return int(time.time()) - int(shown_at) if shown_at else None
+
+
+class ConfirmForm(forms.Form):
+    """Each unlikely pair of answers is confirmed by itself."""
+
+    confirmed = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False)
+
+    def __init__(self, *args: Any, clashes: list[Clash], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        confirmed: Any = self.fields["confirmed"]
+        confirmed.choices = [(clash.code, clash.sentence) for clash in clashes]
+
+    def clean_confirmed(self) -> list[str]:
+        confirmed: list[str] = self.cleaned_data["confirmed"]
+        wanted: Any = self.fields["confirmed"]
+        if {code for code, _sentence in wanted.choices} - set(confirmed):
+            raise ValidationError(_("Say that both answers are right for you, or change one of them. Nothing has been decided yet."))
+        return confirmed
+
+
+class LifeEventForm(forms.Form):
+    what = forms.ChoiceField(
+        choices=list(LIFE_EVENTS.items()),
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Please choose what has changed."),
+            "invalid_choice": gettext_lazy("Please choose what has changed."),
+        },
+    )

@@ -5,6 +5,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from advisor.selectors import home_page, human_of, investor_of
+from advisor.selectors.level_news import level_news
 from identity import elder
 from identity.roles import Role
 
@@ -26,5 +27,5 @@ def home(request: HttpRequest) -> HttpResponse:
     investor = investor_of(request.user)
     if investor is None:
         return redirect("admin:index" if request.user.is_superuser else "onboarding")
-    context = {"page": home_page(investor), "human": human_of(investor) if elder.is_on(request) else None}
+    context = {"page": home_page(investor), "news": level_news(investor), "human": human_of(investor) if elder.is_on(request) else None}
     return render(request, "advisor/home_page.html", context)

@@ -1,8 +1,9 @@
 """From sign-up to a level: agreements, a goal, sixteen questions, the answers checked, the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,13 +15,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from advisor import services
 from advisor.errors import Refused
-from advisor.forms.onboarding import ConsentsForm, GoalForm, QuestionForm
+from advisor.forms.onboarding import ConfirmForm, ConsentsForm, GoalForm, QuestionForm
+from advisor.instruments import Option
 from advisor.kernels.risk_profile import AnswerError
 from advisor.models import Assessment, Goal
-from advisor.selectors import assessments as selectors
-from advisor.selectors.assessments import Standing
+from advisor.selectors import onboarding as selectors
+from advisor.selectors import sentence
+from advisor.selectors.assessments import answer_rows
+from advisor.selectors.level_words import moved_sentence
+from advisor.selectors.onboarding import QuestionPage, Standing
 
 View = Callable[..., HttpResponse]
+LIMITS = {"day_limit", "year_limit"}  # nothing to go on with today
 
 
 def own_page(view: View) -> View:
@@ -36,6 +42,26 @@ def own_page(view: View) -> View:
     return guarded
 
 
+def answering(view: View) -> View:
+    """For the pages of an open questionnaire, which hand on its draft; whoever has none to answer is led to where they stand."""
+
+    @own_page
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        standing = selectors.standing_of(request.user)
+        if not standing.may_answer:
+            return redirect("onboarding_result" if standing.has_level else "onboarding")
+        if request.method == "POST" and selectors.is_completed(standing.draft):  # the other of two clicks was quicker
+            return redirect("onboarding_result")
+        try:
+            draft = _open_draft(request, standing)
+        except Refused as refusal:
+            return _refused(request, refusal)
+        return view(request, draft, *args, **kwargs)
+
+    return guarded
+
+
 @require_safe
 @own_page
 def onboarding(request: HttpRequest) -> HttpResponse:
@@ -45,9 +71,25 @@ def onboarding(request: HttpRequest) -> HttpResponse:
         return redirect("onboarding_consents")
     if standing.goal is None:
         return redirect("onboarding_goal")
-    if standing.has_level:
+    if not standing.may_answer:
         return redirect("home")
-    return _to_next_question(open_draft(standing))
+    try:
+        return _to_next_question(_open_draft(request, standing))
+    except Refused as refusal:
+        return _refused(request, refusal)
+
+
+@own_page
+@require_POST
+def answer_again(request: HttpRequest) -> HttpResponse:
+    """A new attempt, begun on purpose: while a level is valid no page begins one by being opened."""
+    standing = selectors.standing_of(request.user)
+    if standing.goal is None or not standing.has_terms:
+        return redirect("onboarding")
+    try:
+        return _to_next_question(_open_draft(request, standing))
+    except Refused as refusal:
+        return _refused(request, refusal)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,50 +128,77 @@ def goal(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@own_page
-def question(request: HttpRequest, item: str) -> HttpResponse:
-    standing = selectors.standing_of(request.user)
-    if not standing.may_answer:
-        return redirect("onboarding_result" if standing.has_level else "onboarding")
-    draft = open_draft(standing)
-    page = selectors.question_page(draft, item)
+@answering
+def question(request: HttpRequest, draft: Assessment, item: str) -> HttpResponse:
+    """One question, or one step of it; `way`, `was` and `began` in the address say how far somebody is on a staircase."""
+    page = selectors.question_page(draft, item, request.GET.get("way", ""), request.GET.get("was", ""))
+    if page is None and "way" in request.GET:
+        return redirect("onboarding_question", item)
     if page is None:
         raise Http404
-    form = QuestionForm(request.POST if request.method == "POST" else None, page=page)
-    if not form.is_bound or not form.is_valid():
-        return render(request, "advisor/question_page.html", {"page": page, "form": form})
+    form = QuestionForm(request.POST if request.method == "POST" else None, page=page, began=request.GET.get("began", ""))
+    if form.is_bound and form.is_valid():
+        return _answered(request, draft, page, form)
+    return render(request, "advisor/question_page.html", {"page": page, "form": form})
+
+
+def _answered(request: HttpRequest, draft: Assessment, page: QuestionPage, form: QuestionForm) -> HttpResponse:
+    """Keep the answer and go on: to the staircase's next step, or to the next question."""
+    option, position = form.cleaned_data["answer"], [code for code, _text in page.choices].index(form.cleaned_data["answer"])
+    if page.is_staircase:
+        way = page.way + option[0]
+        place = selectors.place_on(page.item, way)
+        if not isinstance(place, Option):
+            query = request.GET.dict() | {"way": way, "began": form.cleaned_data["shown_at"]}
+            query.pop("was", None)
+            return redirect(f"{request.path}?{urlencode(query)}")
+        option = place.code
     try:
-        draft = services.save_answer(assessment=draft, item=item, option=form.cleaned_data["answer"], seconds=form.seconds)
-    except AnswerError:  # finished in another browser in between
+        draft = services.save_answer(
+            assessment=draft, item=page.item.code, option=option, seconds=form.seconds, position=position, instrument=draft.instrument
+        )
+    except AnswerError as error:  # finished in another browser in between, or left too long
+        messages.warning(request, sentence(error.code))
         return redirect("onboarding")
-    return _to_next_question(draft, after=item)
+    if request.GET.get("to") == "contradictions":
+        return redirect("onboarding_contradictions")
+    return _to_next_question(draft, after=page.item.code)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@own_page
-def check_answers(request: HttpRequest) -> HttpResponse:
-    standing = selectors.standing_of(request.user)
-    if not standing.may_answer:
-        return redirect("onboarding_result" if standing.has_level else "onboarding")
-    draft = open_draft(standing)
-    rows, is_refused = selectors.answer_rows(draft), False
-    if request.method == "POST":
-        try:
-            services.complete_assessment(assessment=draft, actor=request.user)
-            return redirect("onboarding_result")
-        except AnswerError:
-            if selectors.standing_of(request.user).has_level:  # the other of two clicks was quicker, and this draft is a new one
-                return redirect("onboarding_result")
-            is_refused = True
+@answering
+def check_answers(request: HttpRequest, draft: Assessment) -> HttpResponse:
+    rows = answer_rows(draft)
     missing = [row for row in rows if row.answer is None]
-    return render(request, "advisor/check_answers_page.html", {"rows": rows, "missing": missing, "is_refused": is_refused})
+    if request.method == "POST" and not missing:
+        return _completed(request, draft)
+    return render(request, "advisor/check_answers_page.html", {"rows": rows, "missing": missing, "is_refused": request.method == "POST"})
 
 
-@require_safe
-@own_page
-def result(request: HttpRequest) -> HttpResponse:
-    page = selectors.result_page(request.user)
-    return render(request, "advisor/result_page.html", {"page": page}) if page else redirect("onboarding")
+@require_http_methods(["GET", "HEAD", "POST"])
+@answering
+def contradictions(request: HttpRequest, draft: Assessment) -> HttpResponse:
+    """Between the check and the result: what cannot be true together is changed, what is unlikely is confirmed."""
+    clashes = selectors.clashes_of(draft)
+    if not clashes:
+        return redirect("onboarding_check")
+    hard = [clash for clash in clashes if clash.is_hard]
+    form = ConfirmForm(request.POST if request.method == "POST" and not hard else None, clashes=clashes)
+    if form.is_bound and form.is_valid():
+        return _completed(request, draft, form.cleaned_data["confirmed"])
+    context = {"clashes": hard or clashes, "form": form, "has_hard": bool(hard)}
+    return render(request, "advisor/contradictions_page.html", context)
+
+
+def _completed(request: HttpRequest, draft: Assessment, confirmed: Iterable[str] = ()) -> HttpResponse:
+    """Ask for the level, once; or lead to what stands against it."""
+    try:
+        services.complete_assessment(assessment=draft, actor=request.user, confirmed=confirmed)
+    except Refused as refusal:
+        return _refused(request, refusal)
+    except AnswerError:  # an answer was taken back in between, or the other of two clicks was quicker
+        return redirect("onboarding")
+    return redirect("onboarding_result")
 
 
 @own_page
@@ -144,11 +213,22 @@ def call_me(request: HttpRequest) -> HttpResponse:
     return redirect("home")
 
 
-def open_draft(standing: Standing) -> Assessment:
-    """The questionnaire to go on with; it begins with the first question seen."""
+def _open_draft(request: HttpRequest, standing: Standing) -> Assessment:
+    """The questionnaire to go on with, begun where there is none; whoever finds another than they left is told why."""
     if standing.investor is None or standing.goal is None:
         raise LookupError("questions come after the goal")
-    return services.start_assessment(investor=standing.investor, amount_minor=standing.goal.amount_minor)
+    draft = services.start_assessment(investor=standing.investor, amount_minor=standing.goal.amount_minor)
+    if standing.draft is not None and standing.draft.pk != draft.pk:
+        messages.warning(request, moved_sentence(draft.working.get("moved", {})) or sentence("draft_expired"))
+    return draft
+
+
+def _refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    """Say what stands against a level, and lead to where it can be put right."""
+    if refusal.code in {"contradiction", "confirm"}:
+        return redirect("onboarding_contradictions")
+    messages.warning(request, sentence(refusal.code, refusal.params))
+    return redirect("home" if refusal.code in LIMITS else "onboarding")
 
 
 def _to_proposal(request: HttpRequest, goal: Goal) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 from advisor import services
 from advisor.forms.onboarding import PreferenceForm
 from advisor.selectors import consents_of, investor_of
+from advisor.selectors.level_news import level_news
 from advisor.views.onboarding import own_page
 
 
@@ -23,5 +24,5 @@ def preferences(request: HttpRequest) -> HttpResponse:
         services.set_preference(investor=investor, switch=form.cleaned_data["switch"], is_on=form.cleaned_data["is_on"])
         messages.success(request, _("Your choice is kept and holds from now on."))
         return redirect("preferences")
-    context = {"investor": investor, "consents": consents_of(investor), "form": form}
+    context = {"investor": investor, "consents": consents_of(investor), "form": form, "news": level_news(investor)}
     return render(request, "advisor/preferences_page.html", context)

@@ -9,7 +9,8 @@ from django.utils import timezone
 from advisor.instruments import load_instrument
 from advisor.kernels.risk_profile import AnswerError
 from advisor.models import Assessment, Goal, Investor, LevelChange, Proposal
-from advisor.selectors.assessments import bad_year_minor, lifts_of, next_question, reasons_of
+from advisor.selectors.assessments import bad_year_minor, lifts_of, reasons_of
+from advisor.selectors.onboarding import next_question
 from advisor.services import (
     BulkAssessment,
     GoalError,
