@@ -6,6 +6,7 @@ from time import monotonic
 from django.conf import settings
 from django.utils import timezone
 
+from advisor.services.record_history import record_history
 from demo.cast import Member, put_on_stage
 from demo.leads import lead_people
 from demo.logins import DEMO_LOGINS
@@ -88,13 +89,16 @@ def _load_people(world: World, say: Report) -> None:
     models = approve_models()
     say(f"{models.portfolios.count()} model portfolios on a pool of {models.pool.funds.count()}, approved by the demo's supervisor")
     scenery = read_scenery()
-    if not (is_large and world.full_lives_loaded_at):
+    if not world.full_lives_loaded_at:
         if n_left := erase_people():
             say(f"taken back: {n_left} people of an interrupted load")
         _load_full_lives(_cast(world, scenery, n_full), scenery, world.seed, say)
         World.objects.filter(pk=world.pk).update(full_lives_loaded_at=timezone.now())
     if is_large:
         load_crowd(world, scenery, months=MONTHS_OF_PEOPLE, say=say)
+    # Last: whoever has a record cannot be taken back by a load that begins again.
+    say(f"{record_history():,} entries in the record of advice")
+    if is_large:
         gather_statistics()
 
 

@@ -1,7 +1,6 @@
 """Tampering with the record is found and located, an erasure is not taken for it, and a day's root covers every chain."""
 
 import json
-from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 
@@ -9,37 +8,14 @@ import pytest
 import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from django.utils import timezone
 
-from advisor.append_only import GUARDED, OPERATIONS, ensure_guards, guard_name
 from advisor.kernels import record as kernel
 from advisor.models import AdvicePayload, AdviceRecord, RecordFinding, RecordHead, RecordRoot, RecordVerification
 from advisor.selectors.record import in_words, verify_chain, verify_record
 from advisor.services.record import append_record, erase_payload
 from advisor.services.record_days import close_record_day, seal_day, verify_and_keep
-
-RECORD, PAYLOAD, ROOT, HEAD = GUARDED
-
-
-@contextmanager
-def unguarded():
-    """Somebody who owns the database and takes the triggers away."""
-    with connection.cursor() as cursor:
-        for table in GUARDED:
-            for operation in OPERATIONS[connection.vendor]:
-                on = f" ON {table}" if connection.vendor == "postgresql" else ""
-                cursor.execute(f"DROP TRIGGER {guard_name(table, operation)}{on}")
-        if connection.vendor == "postgresql":
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        yield cursor
-    ensure_guards()
-
-
-def tamper(*statements: str) -> None:
-    with unguarded() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+from tests.advisor.record_world import HEAD, PAYLOAD, RECORD, ROOT, tamper
 
 
 def found(n_roots: int = 7) -> list[tuple]:

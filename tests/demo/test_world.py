@@ -7,10 +7,13 @@ from time import monotonic
 import pytest
 from django.contrib.auth import authenticate
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Sum, Window
+from django.db.models.functions import Lag
 from django.utils import timezone
 
-from advisor.models import Assessment, Clearance, Consent, Goal, Investor, LevelChange, Proposal
+from advisor.models import AdviceRecord, Assessment, Clearance, Consent, Goal, Investor, LevelChange, Proposal
+from advisor.selectors.record import verify_record
+from advisor.services.record_history import record_history
 from demo.logins import COLLEAGUES, DEMO_LOGINS
 from demo.models import World
 from demo.services import extend_market, load_demo_world
@@ -22,8 +25,12 @@ from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, FundFact, Holding, LedgerEntry, NavYear, Order, OrderEvent, Pool, Portfolio
 from portfolios.selectors import current_models, nav_on
 from portfolios.services import rebuild_holdings, solve_advice
+from tests.advisor.record_world import forget_the_record
 
-MODELS = [User, Investor, Fund, NavYear, Pool, Assessment, Proposal, Portfolio, Order, OrderEvent, LedgerEntry, Holding, Event, Profile]
+MODELS = [
+    AdviceRecord, User, Investor, Fund, NavYear, Pool, Assessment, Proposal,
+    Portfolio, Order, OrderEvent, LedgerEntry, Holding, Event, Profile,
+]  # fmt: skip
 
 
 def counts():
@@ -40,6 +47,20 @@ def test_all_is_there_and_labelled_simulated(world):
     assert Proposal.objects.filter(state="ready").exists()
     assert Segment.objects.exists()
     assert any("loaded" in line for line in world)
+
+
+def test_everybody_s_record_tells_what_their_rows_tell_and_verifies(world):
+    reading = verify_record()
+    assert (reading.n_investors, reading.findings) == (60, [])
+    kinds = Counter(AdviceRecord.objects.values_list("kind", flat=True))
+    assert kinds["consent"] == 60 and kinds["assessment"] == Assessment.objects.filter(state="completed").count()
+    assert kinds["acceptance"] == Proposal.objects.filter(state="accepted").count()
+    assert kinds["proposal"] == Proposal.objects.filter(state="ready").count()
+    for at, seq, before in AdviceRecord.objects.order_by("investor", "seq").values_list(
+        "at", "seq", Window(Lag("at"), order_by=["investor", "seq"])
+    ):
+        assert seq == 1 or at >= before
+    assert record_history() == 0, "who has a chain is passed by"
 
 
 def test_the_last_nav_is_of_the_last_business_day(world):
@@ -156,7 +177,8 @@ def test_a_second_load_says_so_and_changes_nothing(world):
 def test_an_interrupted_load_is_taken_back_and_made_again(world):
     before = counts()
     with transaction.atomic():
-        World.objects.update(people_loaded_at=None)
+        forget_the_record()  # the last thing that is written
+        World.objects.update(people_loaded_at=None, full_lives_loaded_at=None)
         Profile.objects.all().delete()
         Portfolio.objects.create()  # written, but its goal not yet joined to it
         assert load_demo_world(n_investors=60, n_funds=80, years=3) is True
@@ -166,6 +188,7 @@ def test_an_interrupted_load_is_taken_back_and_made_again(world):
 
 def test_erasing_leaves_staff_funds_and_real_people(world):
     with transaction.atomic():
+        forget_the_record()
         person = User.objects.create_user(email="real@example.com")
         assert erase_people() == 60
         left = set(User.objects.values_list("email", flat=True))
@@ -217,7 +240,8 @@ def test_models_are_approved_by_the_supervisor_and_say_that_they_are_simulated(w
 
 def test_a_small_world_loads_quickly(world):
     with transaction.atomic():
-        World.objects.update(people_loaded_at=None)
+        forget_the_record()
+        World.objects.update(people_loaded_at=None, full_lives_loaded_at=None)
         started = monotonic()
         load_demo_world(n_investors=60, n_funds=80, years=3)
         assert monotonic() - started < 20  # 3 to 5 s on an idle machine
