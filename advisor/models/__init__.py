@@ -1,5 +1,6 @@
 from advisor.models.advice import Clearance, GoalEvent, Override, OverrideEvent, Proposal, ProposalEvent, Task
 from advisor.models.assessment import Assessment, LevelChange
+from advisor.models.behaviour import BehaviourNight, BehaviourReading
 from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.instruments import InstrumentVersion
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
@@ -21,6 +22,8 @@ __all__ = [
     "AdvicePayload",
     "AdviceRecord",
     "Assessment",
+    "BehaviourNight",
+    "BehaviourReading",
     "Branch",
     "Clearance",
     "Consent",
