@@ -263,7 +263,6 @@ def test_no_transaction_is_large(large_world):
 def test_a_larger_world_of_the_same_seed_begins_with_the_same_people(short):
     before = {email: told for email, told in stories().items() if email >= f"p{N_FULL:06d}"}
     with transaction.atomic():
-        forget_the_record()
         erase_people()
         World.objects.update(people_loaded_at=None, full_lives_loaded_at=None, n_investors=N + 40)
         assert load_demo_world() is True
