@@ -330,11 +330,13 @@ def test_a_file_in_many_buckets_and_chunks_gives_the_same_as_in_one(tmp_path, mo
     assert {code: history(code).total_return.tolist() for code in stored} == stored
 
 
-def test_a_great_fall_in_a_turmoil_that_had_begun_is_no_jump_and_the_same_fall_in_a_calm_is():
+def test_a_great_fall_in_a_turmoil_that_had_begun_is_no_jump_and_in_a_calm_after_one_jump_or_of_a_weekly_nav_it_is():
     swings = np.where(np.arange(30) % 2, 0.03, -0.03)
-    calm = np.full(30, 0.0002)
-    for steps, n_jumps in [(swings, 0), (calm, 1)]:
-        index = np.cumprod(np.concatenate([[1.0], 1 + steps, [0.85]]))
-        days = np.array([day for day in range(FIRST.toordinal(), FIRST.toordinal() + 60) if (day - 1) % 7 < 5][: len(index)])
+    calm = np.where(np.arange(30) % 2, 0.002, -0.002)
+    after_a_jump = calm + 0.3 * (np.arange(30) == 25)
+    for steps, apart, n_jumps in [(swings, 1, 0), (calm, 1, 1), (after_a_jump, 1, 2), (swings, 7, 1)]:
+        index = np.cumprod(np.concatenate([[1.0], 1 + steps, [0.85 if apart == 1 else 0.65]]))
+        first = FIRST.toordinal()
+        days = np.array([day for day in range(first, first + 60 * apart, apart) if (day - 1) % 7 < 5 or apart == 7][: len(index)])
         history = FundHistory("A", days, np.rint(index * 1e6).astype(np.int64), index)
         assert len(jumps(history, 0.11, np.ones(len(index) - 1, bool))) == n_jumps
