@@ -15,12 +15,14 @@ from advisor.selectors import investors_with_consent
 from marketing.jurisdictions import market_rules
 from marketing.kernels.policy import quiet_until
 from marketing.models import Campaign, CampaignStep, Delivery, Dormancy
+from marketing.selectors.named_funds import above_level
 
 REASONS = {
     "inactive": _("The account is closed or switched off"),
     "no_consent": _("No agreement to marketing messages"),
     "off": _("Recommendations are switched off"),
     "calm_holder": _("Calm holder: nothing needs to be sold"),
+    "above_level": _("The message names a fund that does not suit their level"),
     "no_email": _("No e-mail address"),
     "capped": _("Had enough messages lately"),
     "refused": _("The mail provider refused it"),
@@ -49,6 +51,9 @@ def with_refusal(people: QuerySet[Any], way: Way) -> QuerySet[Any]:
             When(recommendations_off_at__isnull=False, then=Value("off")),
             When(profile__dormancy=Dormancy.CALM, then=Value("calm_holder")),
         ]
+    above = above_level(way.step, is_service_letter=way.campaign.is_service_letter)
+    if above is not None:
+        reasons.append(When(above, then=Value("above_level")))
     if way.channel == "email":
         reasons.append(When(user__email__isnull=True, then=Value("no_email")))
     if not way.campaign.is_service_letter:

@@ -1,0 +1,190 @@
+"""The table of levels and grades at every door through which a fund can reach an investor: made, listed, shown, sent, ordered.
+
+Each door is held against the whole table, written out here a second time. What changes between making and ordering is met
+at the order: see test_acceptance and test_purchases.
+"""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from django.contrib import admin
+from django.urls import URLResolver, get_resolver
+
+from advisor import models, services
+from advisor.errors import Refused
+from advisor.models import Consent, Proposal
+from advisor.selectors import recommendable_funds
+from advisor.selectors.fund_pages import fund_view, listed_funds
+from advisor.selectors.suitability import decide_portfolio
+from advisor.services import Wish
+from advisor.services.acceptance import check_acceptable
+from advisor.services.overrides import check_fund
+from advisor.services.proposals import _check_funds
+from advisor.site import advisor_site
+from marketing.models import Campaign, CampaignStep, RecommenderRun, Suggestion
+from marketing.selectors.sending import Way, refusals
+from marketing.selectors.suggestions import suggestions_to_show
+from marketing.services import ensure_builtin_segments
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import DataError, InfeasibleError
+from portfolios.models import Fund, Pool, PoolFund
+from portfolios.selectors import FundQuery
+from portfolios.services import deposit, open_portfolio
+from portfolios.services.levels import advised_funds
+from tests.advisor.site_world import give_level, make_assessment, make_goal, make_proposal
+from tests.portfolios.market import make_fund
+
+# y: recommended, listed, bought. x: the same, and explained separately before an own purchase. w: by one's own wish after a
+# warning, never recommended. -: never.
+FUNDS = ["MONEY1", "SHORT1", "GRADE2", "GRADE3", "GRADE4", "GRADE5"]
+TABLE = {
+    0: "y - - - - -",
+    1: "y y w w w w",
+    2: "y y y w w w",
+    3: "y y y y w w",
+    4: "y y y y y w",
+    5: "y y y y y x",
+}
+RECOMMENDED = {level: {code for code, cell in zip(FUNDS, row.split(), strict=True) if cell in "yx"} for level, row in TABLE.items()}
+
+
+@pytest.fixture
+def market(people):
+    pool = Pool.objects.create(name="all", is_current=True)
+    for code in FUNDS:
+        asset_class = "money_market" if code == "MONEY1" else "bond"
+        fund = make_fund(code, category="bond", asset_class=asset_class, grade=int(code[-1]), last_nav_micro=1_000_000)
+        PoolFund.objects.create(pool=pool, fund=fund)
+    return Fund.objects.in_bulk(field_name="code")
+
+
+def levels(people) -> Iterator[tuple[int, models.Investor]]:
+    """Anna at each level in turn."""
+    for level in TABLE:
+        give_level(people.anna_investor, level)
+        yield level, people.anna_investor
+
+
+def refused(errors, do) -> bool:
+    try:
+        do()
+    except errors:
+        return True
+    return False
+
+
+def test_the_list_shows_what_may_be_recommended_and_a_search_marks_the_rest(people, market):
+    for level, _ in levels(people):
+        view = fund_view(people.anna)
+        assert {fund.code for fund in listed_funds(view, FundQuery())} == RECOMMENDED[level]
+        assert {fund.code for fund in recommendable_funds(level)} == RECOMMENDED[level]
+        assert listed_funds(view, FundQuery(text="fund")).count() == len(FUNDS), "an explicit search finds all"
+        marks = {"y": "", "x": "", "w": "above", "-": "forbidden"}
+        for code, cell in zip(FUNDS, TABLE[level].split(), strict=True):
+            assert (view.mark(market[code]), view.can_buy(market[code])) == (marks[cell], cell != "-"), (level, code)
+
+
+def test_an_own_purchase_is_warned_of_above_the_level_and_never_begun_by_the_lowest_class(people, market):
+    portfolio = open_portfolio()
+    deposit(portfolio_id=portfolio.pk, amount_minor=10_000_000, key="start")
+    goal = make_goal(people.anna_investor, portfolio=portfolio)
+    kinds = {"y": "", "x": "highest_grade", "w": "above_level"}
+    for level, investor in levels(people):
+        goal.account.investor = investor
+        for code, cell in zip(FUNDS, TABLE[level].split(), strict=True):
+            wish = Wish(goal=goal, fund=market[code], amount_minor=100_000, key=uuid4())
+            if cell == "-":
+                with pytest.raises(Refused, match="only_class"):
+                    services.start_purchase(wish=wish, actor=people.anna)
+                continue
+            purchase = services.start_purchase(wish=wish, actor=people.anna)
+            assert purchase.warning_kind == kinds[cell], (level, code)
+            is_ordered = not refused(Refused, lambda purchase=purchase: services.order_purchase(purchase=purchase, actor=people.anna))
+            assert is_ordered == (cell == "y"), "without a warning only what is within the level"
+
+
+def test_a_proposal_is_neither_made_nor_accepted_above_the_level(people, market):
+    goal = make_goal(people.anna_investor)
+    make_assessment(people.anna_investor)
+    for level, investor in levels(people):
+        goal.account.investor = investor
+        for code in FUNDS:
+            solution = SimpleNamespace(weights={code: 1.0}, cvar=0.0, cvar_limit=1.0)
+            is_made = not refused(DataError, lambda level=level, solution=solution: _check_funds(level, solution, market))
+            proposal = make_proposal(
+                goal, level, {code: 1.0}, inputs={"funding": "deposit"}, result={"weights": {code: 1.0}, "amounts": {code: 100_000}}
+            )
+            is_accepted = not refused(Refused, lambda proposal=proposal: check_acceptable(proposal, people.anna))
+            decision = decide_portfolio(investor, {"MONEY1": 0.999, code: 0.001} if code != "MONEY1" else {code: 1.0}, goal)
+            expected = code in RECOMMENDED[level]
+            assert (is_made, is_accepted, decision.verdict == "recommend") == (expected, expected, expected), (level, code)
+    assert Proposal.objects.filter(state="accepted").count() == 0
+
+
+def test_an_override_takes_no_fund_above_the_level(people, market):
+    goal = make_goal(people.anna_investor)
+    for level, investor in levels(people):
+        goal.account.investor = investor
+        taken = {code for code in FUNDS if not refused(Refused, lambda code=code: check_fund(goal=goal, code=code))}
+        assert taken == RECOMMENDED[level]
+
+
+def test_no_suggestion_above_the_level_is_shown_though_it_was_stored(people, market):
+    services.give_consent(investor=people.anna_investor, purpose=Consent.Purpose.PROFILING, is_given=True, source="test")
+    run = RecommenderRun.objects.create(is_serving=True)
+    for rank, code in enumerate(FUNDS, start=1):
+        Suggestion.objects.create(run=run, investor=people.anna_investor, fund=market[code], rank=rank, score=1.0)
+    for level, investor in levels(people):
+        assert {shown.fund.code for shown in suggestions_to_show(investor, n=10)} == RECOMMENDED[level]
+
+
+@pytest.mark.parametrize("by_name", [False, True], ids=["by code", "by name"])
+def test_no_message_about_a_fund_reaches_somebody_it_does_not_suit(people, market, by_name):
+    services.give_consent(investor=people.anna_investor, purpose=Consent.Purpose.MARKETING, is_given=True, source="test")
+    campaign = Campaign.objects.create(name="news", segment=ensure_builtin_segments()[0])
+    everybody = models.Investor.objects.filter(pk=people.anna_investor.pk)
+    words = {"subject_zh": "您好", "subject_en": "Hello", "body_zh": "您好", "channels": ["inbox"]}
+    ways = {}
+    for position, code in enumerate(FUNDS, start=1):
+        body = f"Have a look at {market[code].name_en if by_name else f'/funds/{code}/'}."
+        step = CampaignStep.objects.create(campaign=campaign, position=position, body_en=body, **words)
+        ways[code] = Way(campaign, step, "inbox", people.anna_investor.joined_at)
+    for level, investor in levels(people):
+        reached = {code for code, way in ways.items() if refusals(everybody, way)[investor.pk] != "above_level"}
+        assert reached == RECOMMENDED[level]
+    for changed in ({"level": None}, {"level": 5, "level_valid_until": "2020-01-01"}):
+        everybody.update(**changed)
+        assert {refusals(everybody, way)[people.anna_investor.pk] for way in ways.values()} == {"above_level"}
+
+
+def test_a_models_portfolio_is_made_of_what_its_level_may_hold(people, market):
+    facts = {code: SimpleNamespace(risk_grade=fund.risk_grade, asset_class=fund.asset_class, is_open=True) for code, fund in market.items()}
+    pool = SimpleNamespace(funds=facts, has_record=lambda code: True)
+    for level in TABLE:
+        assert set(advised_funds(pool, level)) == RECOMMENDED[level]
+    only_risky = SimpleNamespace(funds={"GRADE4": facts["GRADE4"]}, has_record=lambda code: True)
+    for level in (0, 1, 2, 3):
+        with pytest.raises(InfeasibleError):
+            advised_funds(only_risky, level)
+    assert jurisdiction().levels[0].only_classes == ["money_market"]
+
+
+def test_no_admin_page_changes_a_level_a_decision_or_what_is_recommended():
+    theirs = {model for site in (admin.site, advisor_site) for model in site._registry}
+    advised = {model for model in models.__dict__.values() if hasattr(model, "investor_path")} | {models.Investor, Suggestion}
+    assert theirs & advised == set()
+
+
+def test_there_is_no_programming_interface_yet_that_would_need_its_own_row():
+    """Whoever adds one adds its door here."""
+
+    def found(resolver, prefix=""):
+        for pattern in resolver.url_patterns:
+            address = prefix + str(pattern.pattern)
+            yield address
+            if isinstance(pattern, URLResolver):
+                yield from found(pattern, address)
+
+    assert [address for address in found(get_resolver()) if "api" in address.split("/")] == []
