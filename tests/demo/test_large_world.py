@@ -17,6 +17,7 @@ from advisor.kernels import risk_profile
 from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investor, LevelChange, Proposal
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
+from advisor.services.scoring import Known, profile_of, write_profile
 from demo.models import World
 from demo.services import load_demo_world
 from demo.services.bulk import ROWS_A_TRANSACTION
@@ -30,6 +31,7 @@ from portfolios.models import LedgerEntry, Order, PoolFund, Portfolio
 from portfolios.money import rate_bps, split_purchase
 from portfolios.selectors import nav_on
 from portfolios.services import rebuild_holdings
+from tests.advisor.record_world import forget_the_record
 
 N, N_FULL = 330, 31
 SIZE = {"n_investors": N, "n_funds": 80, "years": 3, "n_full_lives": N_FULL}
@@ -217,10 +219,12 @@ def test_levels_are_what_the_questionnaire_gives(short):
         assert [(row.assessment_id, row.to_level) for row in changes] == [(row.pk, row.level) for row in sheets]
         assert [row.from_level for row in changes] == [None, *(row.level for row in sheets)][: len(sheets)]
         assert (investor.level, investor.level_valid_until) == (sheets[-1].level, valid_until_from(sheets[-1].completed_at))
-        instrument = load_instrument(sheets[-1].instrument)
-        profile = risk_profile.assess(risk_profile.sheet(sheets[-1].answers, instrument.for_scoring), rules.for_scoring, instrument.sem)
-        assert sheets[-1].working == json.loads(json.dumps(profile.as_json() | {"rules": rules.version}))
-        assert (sheets[-1].level, sheets[-1].stated_loss) == (profile.level, profile.stated_loss)
+        agreed = investor.consents.get(purpose=Consent.Purpose.PROFILING).is_given
+        again, known = copy(sheets[-1]), Known(agreed)
+        write_profile(again, profile_of(again, known), known, again.completed_at)
+        again.working = json.loads(json.dumps(again.working))
+        for name in ("working", "level", "confidence", "stated_loss", "score"):
+            assert getattr(again, name) == getattr(sheets[-1], name)
 
 
 def test_profiles_are_what_the_nightly_reading_makes_of_the_rows(short):
@@ -263,6 +267,7 @@ def test_no_transaction_is_large(large_world):
 def test_a_larger_world_of_the_same_seed_begins_with_the_same_people(short):
     before = {email: told for email, told in stories().items() if email >= f"p{N_FULL:06d}"}
     with transaction.atomic():
+        forget_the_record()
         erase_people()
         World.objects.update(people_loaded_at=None, full_lives_loaded_at=None, n_investors=N + 40)
         assert load_demo_world() is True
