@@ -16,6 +16,7 @@ from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
+from advisor.selectors.level_words import TASKS
 from advisor.selectors.readvice import client_reviews, is_for_gain, problem_in_words, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
@@ -32,6 +33,7 @@ TASK_KINDS = {
     "campaign_lead": _("Answered a message: get in touch."),
     "fund_above_level": _("Holds what is graded above the goal's level by now: %(funds)s. Talk it over; nothing is sold unasked."),
     "market_alert": _("An alert about what is held: %(funds)s."),
+    **TASKS,
 }
 
 

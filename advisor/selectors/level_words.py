@@ -94,6 +94,18 @@ TRIGGERS = {
     "low_confidence": gettext_lazy("Your answers leave open which level suits you."),
 }
 
+# What an advisor is asked to do, by the kind of task.
+TASKS = {
+    "life_event": gettext_lazy("Tells of a change in life: talk it over, and ask for a new assessment."),
+    "panic_sale": gettext_lazy("Sold a large part of the riskier holdings in a fall: does the level still fit?"),
+    "revealed_risk": gettext_lazy("Has held another risk than stated for two months: does the level still fit?"),
+    "portfolio_down": gettext_lazy("The portfolio is a fifth or more below its highest value: explain it first."),
+    "questionnaire_corrected": gettext_lazy("The questionnaire behind the level was corrected: a new assessment is due."),
+    "calm_in_falls": gettext_lazy("Kept calm through two falls: a new assessment may be offered."),
+    "low_confidence": gettext_lazy("The answers leave the level open, or were clicked through: look at them together."),
+    "confirm_rise": gettext_lazy("A rise by two levels or more waits: confirm that assessment, or decline it."),
+}
+
 NOTICES = {
     "expires_in_30": gettext_lazy("Your risk level is valid until %(day)s. Answering the questionnaire takes about four minutes."),
     "expires_in_7": gettext_lazy("Your risk level is valid until %(day)s. After that we recommend nothing new until you answer again."),

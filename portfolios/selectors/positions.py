@@ -85,7 +85,7 @@ def portfolio_gains(portfolio_ids: Iterable[int]) -> dict[int, tuple[float, int]
         When(fund__last_nav_micro__isnull=True, then=Cast("cost_minor", FloatField())),
         default=Cast("units_centi", FloatField()) * F("fund__last_nav_micro") / 1e6,
     )
-    value = dict(Holding.objects.filter(portfolio_id__in=ids).order_by().values_list("portfolio_id").annotate(Sum(worth)))
+    value = dict(Holding.objects.filter(portfolio_id__in=ids).order_by().values_list("portfolio_id").annotate(total=Sum(worth)))
     deposits = LedgerEntry.objects.filter(portfolio_id__in=ids, kind=LedgerEntry.Kind.DEPOSIT)
     paid_in = dict(deposits.values_list("portfolio_id").annotate(Sum("cash_minor")))
     in_orders = _money_in_orders(ids)
