@@ -58,10 +58,13 @@ class Stage:
     ceilings: Sequence[HorizonCeiling]
     weights_of: WeightsOf
     valid_until: Callable[[date], date]
+    soft_of: Callable[[Mapping[str, str], int], list[str]]  # unlikely pairs in answers about this money, which all are confirmed
 
-    def assess(self, answers: Mapping[str, str]) -> Profile:
+    def assess(self, answers: Mapping[str, str], amount_minor: int, *, has_consent: bool = True) -> Profile:
         """What the answers alone give: nobody here has a ledger yet."""
-        return assess(sheet(answers, self.items), self.rules, self.sem)
+        n_soft = len(self.soft_of(answers, amount_minor))
+        known = sheet(answers, self.items, n_soft_confirmed=n_soft, has_profiling_consent=has_consent)
+        return assess(known, self.rules, self.sem)
 
 
 def put_on_stage(person: Person, stage: Stage) -> Member:
@@ -86,7 +89,7 @@ def _stand(person: Person, stage: Stage, joined: int) -> Standing:
     days = [joined]
     if person.reassessed:
         days.append(int(np.searchsorted(tape.days, tape.days[joined] + REASSESSED_AFTER)))
-    levels = [stage.assess(answers).level for answers in person.answers]
+    levels = [stage.assess(answers, person.goals[0].amount_minor).level for answers in person.answers]
     until = stage.valid_until(tape.date(days[-1]))
     return Standing(tuple(zip(days, levels, strict=True)), bisect_right(tape.days.tolist(), until.toordinal()) - 1)
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,22 @@ def draw_crowd(block: int, seed: int, stage: Stage, *, months: float) -> tuple[C
     renewed = np.searchsorted(tape.days, tape.days[joined] + REASSESSED_AFTER)
     renewed = np.where(renewed <= tape.last_day, renewed, NEVER)
     sheets = _draw_sheets(rng, stage.items, renewed < NEVER)
-    profiles = [[stage.assess(answers) for answers in of_person] for of_person in sheets]
+    drawn: dict[str, Any] = {
+        "names": [
+            f"{SURNAMES[a]}{GIVEN[b]}" for a, b in zip(rng.integers(len(SURNAMES), size=n), rng.integers(len(GIVEN), size=n), strict=True)
+        ],
+        "speaks_english": rng.random(n) >= 0.94,
+        "liking": rng.random((n, len(set(tape.categories)))),
+        "agrees_to_profiling": rng.random(n) < 0.8,
+        "agrees_to_marketing": rng.random(n) < 0.66,
+        "visits_a_month": visits * rng.gamma(2.0, 0.5, size=n),
+        "minute": rng.integers(300, size=n),
+        "saving_share": rng.uniform(0.01, 0.06, size=n),
+        "joins_household": (np.arange(n) % 2 == 1) & (rng.random(n) < 0.4),
+        "luck": rng.random((n, 12)),
+        "plans": _draw_plans(rng, persona, joined, stage),
+    }
+    profiles = _profiles(sheets, drawn["plans"], drawn["agrees_to_profiling"], stage)
     crowd = Crowd(
         first=block * n,
         persona=persona,
@@ -102,21 +118,18 @@ def draw_crowd(block: int, seed: int, stage: Stage, *, months: float) -> tuple[C
         profiles=profiles,
         first_level=np.array([of_person[0].level for of_person in profiles]),
         last_level=np.array([of_person[-1].level for of_person in profiles]),
-        names=[
-            f"{SURNAMES[a]}{GIVEN[b]}" for a, b in zip(rng.integers(len(SURNAMES), size=n), rng.integers(len(GIVEN), size=n), strict=True)
-        ],
-        speaks_english=rng.random(n) >= 0.94,
-        liking=rng.random((n, len(set(tape.categories)))),
-        agrees_to_profiling=rng.random(n) < 0.8,
-        agrees_to_marketing=rng.random(n) < 0.66,
-        visits_a_month=visits * rng.gamma(2.0, 0.5, size=n),
-        minute=rng.integers(300, size=n),
-        saving_share=rng.uniform(0.01, 0.06, size=n),
-        joins_household=(np.arange(n) % 2 == 1) & (rng.random(n) < 0.4),
-        luck=rng.random((n, 12)),
-        plans=_draw_plans(rng, persona, joined, stage),
+        **drawn,
     )
     return crowd, rng
+
+
+def _profiles(sheets: list[list[dict[str, str]]], plans: Plans, agrees: Bools, stage: Stage) -> list[list[Profile]]:
+    """Everybody's assessments, about the money of the first goal."""
+    amounts = plans.amount_minor[np.searchsorted(plans.person, np.arange(len(sheets)))].tolist()
+    return [
+        [stage.assess(answers, amount, has_consent=agreed) for answers in of_person]
+        for of_person, amount, agreed in zip(sheets, amounts, agrees.tolist(), strict=True)
+    ]
 
 
 def _habit(persona: Persona) -> tuple[float, float, float]:

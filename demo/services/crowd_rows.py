@@ -4,11 +4,13 @@ import hashlib
 import json
 from datetime import date
 from functools import cache
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
 from advisor.jurisdictions import advice_rules
+from advisor.kernels.risk_profile import Profile
 from advisor.models import Account, Assessment, Consent, Goal, GoalEvent, Household, Investor, LevelChange, Proposal, ProposalEvent
 from advisor.services.assessments import valid_until_from
 from advisor.services.people import PSEUDONYM_LETTERS
@@ -106,7 +108,8 @@ def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Int
     done_at = np.maximum(done_at, _joined_at(part, desk)[place - start])
     profiles = [crowd.profiles[at_place][at_turn] for at_place, at_turn in pairs]
     first_goal = np.searchsorted(crowd.plans.person, place)
-    rules, instrument = advice_rules().version, desk.scenery.instrument
+    instrument, amounts = desk.scenery.instrument, crowd.plans.amount_minor[first_goal].tolist()
+    softs = [desk.scenery.soft_of(crowd.sheets[one][turn], amount) for (one, turn), amount in zip(pairs, amounts, strict=True)]
     keys = next_keys(Assessment, len(pairs))
     level = np.array([profile.level for profile in profiles])
     part.rows.add(
@@ -118,14 +121,19 @@ def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Int
         instrument=instrument.key,
         instrument_sha256=instrument.sha256,
         answers=[json.dumps(crowd.sheets[at_place][at_turn]) for at_place, at_turn in pairs],
-        amount_minor=crowd.plans.amount_minor[first_goal],
+        amount_minor=amounts,
+        soft_confirmed=[json.dumps(codes) for codes in softs],
         tolerance=[profile.blend.tolerance for profile in profiles],
         capacity=[profile.blend.capacity for profile in profiles],
         score=[profile.blend.score for profile in profiles],
         raw_level=[profile.blend.raw_level for profile in profiles],
         level=level,
+        confidence=[profile.confidence for profile in profiles],
         stated_loss=[profile.stated_loss for profile in profiles],
-        working=[json.dumps(profile.as_json() | {"rules": rules}) for profile in profiles],
+        working=[
+            json.dumps(_working(profile, agreed, codes))
+            for profile, agreed, codes in zip(profiles, crowd.agrees_to_profiling[place].tolist(), softs, strict=True)
+        ],
         started_at=done_at,
         completed_at=done_at,
     )
@@ -141,6 +149,12 @@ def make_assessments(part: Part, investors: Ints, desk: Desk) -> tuple[Ints, Int
     )
     ends = np.append(np.flatnonzero(turn == 0)[1:], len(pairs)) - 1
     return keys[turn == 0], keys[ends]
+
+
+def _working(profile: Profile, has_consent: bool, soft_confirmed: list[str]) -> dict[str, Any]:
+    """As advisor.services.scoring.write_profile has it."""
+    said = {"rules": advice_rules().version, "profiling_consent": has_consent}
+    return profile.as_json() | said | ({"soft_confirmed": soft_confirmed} if soft_confirmed else {})
 
 
 def make_goals(part: Part, investors: Ints, portfolios: Ints, desk: Desk) -> Ints:

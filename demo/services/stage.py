@@ -74,6 +74,9 @@ class Scenery:
             return None
         return {self.column[code]: weight for code, weight in sorted(solution.weights.items()) if weight > 0}
 
+    def soft_of(self, answers: Mapping[str, str], amount_minor: int) -> list[str]:
+        return [one.code for one in self.instrument.contradictions_in(answers, amount_minor) if not one.is_hard]
+
     def stage(self) -> Stage:
         return Stage(
             tape=self.tape,
@@ -83,6 +86,7 @@ class Scenery:
             ceilings=jurisdiction().horizon_ceilings,
             weights_of=self.weights_of,
             valid_until=lambda day: valid_until_from(at(day, 0)),
+            soft_of=self.soft_of,
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from copy import copy
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,9 +12,6 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from advisor.instruments import load_instrument
-from advisor.jurisdictions import advice_rules
-from advisor.kernels import risk_profile
 from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investor, LevelChange, Proposal
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
@@ -212,7 +210,6 @@ def test_accepted_proposals_are_those_that_were_bought_for_the_level_of_that_day
 
 
 def test_levels_are_what_the_questionnaire_gives(short):
-    rules = advice_rules()
     for investor in short.prefetch_related("assessments", "level_changes"):
         sheets = sorted(investor.assessments.all(), key=lambda row: row.completed_at)
         changes = sorted(investor.level_changes.all(), key=lambda row: row.at)
