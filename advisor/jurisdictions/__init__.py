@@ -86,6 +86,8 @@ class ReassessmentRules(Row):
     revealed_levels: int
     revealed_days: int
     corrected_days: int
+    calm_falls: int
+    calm_months: int
     reminder_days: tuple[int, ...]
     fastest_seconds: float
     fewest_timed: int

@@ -10,9 +10,20 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from advisor.jurisdictions import advice_rules
-from advisor.models import Assessment, Goal, GoalHigh, InstrumentVersion, Investor, Notice, Readvice, ReadviceRun, ReviewTrigger
+from advisor.kernels.rises import add_months
+from advisor.models import (
+    Assessment,
+    BehaviourReading,
+    Goal,
+    GoalHigh,
+    InstrumentVersion,
+    Investor,
+    Notice,
+    Readvice,
+    ReadviceRun,
+    ReviewTrigger,
+)
 from advisor.services.drafts import set_aside_drafts
-from advisor.services.levels import apply_behaviour
 from advisor.services.triggers import Cause, open_triggers, tell
 from portfolios.jurisdictions import jurisdiction
 from portfolios.selectors import portfolio_gains
@@ -28,7 +39,8 @@ class Watched:
 
     drafts_set_aside: int
     notices: int
-    levels_lowered: int
+    panic_sales: int
+    calm_in_falls: int
     revealed_risk: int
     portfolio_down: int
     corrected: int
@@ -42,7 +54,8 @@ def watch_assessments() -> Watched:
     return Watched(
         drafts_set_aside=set_aside_drafts(),
         notices=remind(),
-        levels_lowered=apply_behaviour(investor_ids=[]),
+        panic_sales=watch_panic_sales(),
+        calm_in_falls=offer_after_calm(),
         revealed_risk=watch_revealed_risk(),
         portfolio_down=watch_portfolios(),
         corrected=ask_after_correction(),
@@ -79,6 +92,45 @@ def _notify(people: QuerySet[Investor], kind: str) -> int:
     for block in blocks_of(people.filter(~Exists(told)), "level_valid_until"):
         n_new += len(block)
         Notice.objects.bulk_create([Notice(investor_id=pk, kind=kind, for_date=day) for pk, day in block], ignore_conflicts=True)
+    return n_new
+
+
+# ── What was done ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def watch_panic_sales() -> int:
+    """Open the trigger of those who sold in a fall since they last answered, as it was last read; returns how many are new."""
+    since = add_months(timezone.localdate(), -int(advice_rules().behaviour.panic_months))
+    answered = Assessment.objects.filter(
+        investor=OuterRef("investor"), state=Assessment.State.COMPLETED, completed_at__date__gte=OuterRef("panic_on")
+    )
+    sold = BehaviourReading.objects.filter(~Exists(answered), panic_on__gte=since, problem="")
+    n_new = 0
+    for block in blocks_of(sold, "investor_id", "panic_on"):
+        causes = [Cause(investor, day.isoformat(), day) for _, investor, day in block]
+        n_new += len(open_triggers(kind=Kind.PANIC_SALE, causes=causes))
+    return n_new
+
+
+def offer_after_calm() -> int:
+    """Offer an assessment, at most once a year, to those who sold nothing in two falls that are over; returns how many are new.
+
+    The offer alone changes no level.
+    """
+    rules, today = advice_rules().reassessment, timezone.localdate()
+    begun = add_months(today, -rules.calm_months)
+    about = f"{today.year}"
+    offered = ReviewTrigger.objects.filter(investor=OuterRef("investor"), kind=Kind.CALM, about=about)
+    calm = BehaviourReading.objects.filter(
+        ~Exists(offered),
+        measures__panic__rests_on__n_calm__gte=rules.calm_falls,
+        panic_on=None,
+        begins_on__lte=begun,
+        investor__level_valid_until__gte=today,
+    )
+    n_new = 0
+    for block in blocks_of(calm, "investor_id"):
+        n_new += len(open_triggers(kind=Kind.CALM, causes=[Cause(investor, about, today) for _, investor in block]))
     return n_new
 
 

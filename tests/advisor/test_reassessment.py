@@ -11,6 +11,7 @@ from advisor.errors import Refused
 from advisor.models import (
     AdviceRecord,
     Assessment,
+    BehaviourReading,
     GoalHigh,
     InstrumentVersion,
     Investor,
@@ -208,6 +209,35 @@ def test_what_people_and_advisors_tell_asks_for_an_assessment_that_closes_it(peo
     assert Investor.objects.get(pk=investor.pk).level == 3
     assess(investor, 2)
     assert open_triggers_of(investor) == notices_of(investor) == [] and not Task.objects.filter(state="open").exists()
+
+
+def test_a_panic_sale_since_the_last_answers_asks_for_others_and_calm_through_two_falls_offers_them(people, clock):
+    anna, ben = people.anna_investor, people.ben_investor
+    assess(anna, 3)
+    assess(ben, 3)
+    long_ago, today = date(2023, 1, 1), timezone.localdate()
+
+    def read(investor, panic_on=None, n_calm=0, begins_on=long_ago):
+        measures = {"panic": {"value": 0.0, "evidence": 1.0, "rests_on": {"n_calm": n_calm}}}
+        said = {"as_of": today, "due_on": date(2030, 1, 1), "measures": measures, "panic_on": panic_on, "begins_on": begins_on}
+        BehaviourReading.objects.update_or_create(investor=investor, defaults=said)
+
+    read(anna, panic_on=today - timedelta(days=3))
+    read(ben, n_calm=1)
+    night()
+    assert not ReviewTrigger.objects.exists(), "her last answers came after it, and he was calm once"
+    read(anna, panic_on=today + timedelta(days=2))
+    read(ben, n_calm=2, begins_on=today - timedelta(days=700))
+    clock.shift(timedelta(days=5))
+    night(panic_sales=1)
+    read(ben, n_calm=2)
+    night(calm_in_falls=1)
+    assert [row.kind for row in notices_of(ben)] == ["calm"] and [row.kind for row in notices_of(anna)] == ["reassess"]
+    assert {row.level for row in Investor.objects.filter(level__isnull=False)} == {3}
+    for investor in (anna, ben):
+        assess(investor, 3)
+    night()
+    assert not ReviewTrigger.objects.filter(closed_at=None).exists()
 
 
 def test_a_doubtful_sheet_is_put_before_an_advisor_until_the_next_one(people, clock):
