@@ -110,7 +110,7 @@ def open_triggers_of(investor: Investor) -> list[ReviewTrigger]:
     return list(ReviewTrigger.objects.filter(investor=investor, opened_at__isnull=False, closed_at=None).order_by("since", "pk"))
 
 
-def notices_of(investor: Investor) -> list[NoticeRow]:
+def notices_of(investor: Investor, triggers: list[ReviewTrigger] | None = None) -> list[NoticeRow]:
     """What the person is told now, the newest first: of reminders the most urgent one, and what the last month brought.
 
     What a later assessment has answered is left out.
@@ -119,7 +119,7 @@ def notices_of(investor: Investor) -> list[NoticeRow]:
     rows = list(Notice.objects.filter(investor=investor).order_by("-made_at", "-pk"))
     due = {row.kind: row for row in rows if row.kind in reminders and row.for_date == investor.level_valid_until}
     urgent = next((due[kind] for kind in reminders if kind in due), None)
-    asks = {notice_kind(trigger.kind) for trigger in open_triggers_of(investor)}
+    asks = {notice_kind(trigger.kind) for trigger in (open_triggers_of(investor) if triggers is None else triggers)}
     news = (Notice.Kind.LOWERED, Notice.Kind.RAISED)
     lately = timezone.now() - MESSAGES_SHOWN_FOR
     told: dict[str, Notice] = {}

@@ -11,7 +11,8 @@ from advisor.jurisdictions import LevelWords, advice_rules
 from advisor.kernels.goals import glide_path, goal_level
 from advisor.models import Assessment, Goal, Level, Proposal
 from advisor.selectors.assessments import Reason, bad_year_minor, lifts_of, money_of, reasons_of
-from advisor.selectors.level_words import remarks_of, rule_sentence
+from advisor.selectors.level_news import what_waits
+from advisor.selectors.level_words import remarks_of
 from advisor.selectors.people import goals_of, investor_of
 from portfolios.jurisdictions import jurisdiction
 
@@ -107,7 +108,7 @@ def result_page(user: Any) -> ResultPage | None:
     level = Level(assessment.level if in_force is None else in_force)
     goals = [goal_level_of(goal, level, assessment.stated_loss) for goal in goals_of(assessment.investor)]
     amount = money_of(assessment)
-    waits = _what_waits(assessment, level)
+    waits = what_waits(assessment, level.label)
     words = advice_rules().levels
     return ResultPage(
         assessment=assessment,
@@ -147,15 +148,6 @@ def goal_level_of(goal: Goal, person_level: Level, stated_loss: float | None, on
         bad_year_minor=bad_year_minor(level, stated_loss, goal.amount_minor),
         steps=[GlideStep(step.date, Level(step.level)) for step in steps],
     )
-
-
-def _what_waits(assessment: Assessment, level: Level) -> str:
-    """Why the level that the answers give is not in force, in a sentence."""
-    if assessment.pending_level is not None and assessment.takes_effect_at is not None:
-        rule = "two_levels" if assessment.needs_confirmation and assessment.confirmed_at is None else "cooling_off"
-        return rule_sentence(rule, level=level.label, day=timezone.localdate(assessment.takes_effect_at))
-    until = assessment.working.get("rise", {}).get("until")
-    return rule_sentence(assessment.kept_by, level=level.label, day=date.fromisoformat(until) if until else None)
 
 
 def _what_was_done(working: dict[str, Any]) -> Done:

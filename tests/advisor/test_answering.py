@@ -251,7 +251,7 @@ def test_a_change_in_life_is_told_once_and_changes_no_level(levelled, client):
 
 
 def test_the_pages_cost_few_queries(levelled, client, django_assert_max_num_queries):
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(18):
         client.get(reverse("home"))
     with django_assert_max_num_queries(24):
         client.get(reverse("onboarding_result"))
