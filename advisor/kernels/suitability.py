@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from advisor.kernels.goals import goal_level as goal_level
-
 GRADES = (1, 2, 3, 4, 5)
 HIGHEST_GRADE = GRADES[-1]
 _ROUNDING = 1e-6  # figures of loss are kept to six places

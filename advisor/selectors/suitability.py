@@ -6,7 +6,8 @@ from datetime import date
 from django.db.models import QuerySet
 
 from advisor.kernels import suitability as gate
-from advisor.kernels.suitability import Decision, Part, Verdict, goal_level
+from advisor.kernels.goals import goal_level
+from advisor.kernels.suitability import Decision, Part, Verdict
 from advisor.models import Goal, Investor
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from advisor.errors import Refused
-from advisor.kernels.suitability import goal_level
+from advisor.kernels.goals import goal_level
 from advisor.models import Goal, Investor, Override, Proposal, ProposalDue, ProposalEvent
 from advisor.selectors.holders import Holder, holders_of
 from advisor.selectors.suitability import fund_suits, level_for_goal

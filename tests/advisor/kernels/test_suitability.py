@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.kernels.amounts import order_amounts, split_amount
-from advisor.kernels.suitability import Decision, Part, Verdict, Way, decide, decide_portfolio, goal_level
+from advisor.kernels.goals import goal_level
+from advisor.kernels.suitability import Decision, Part, Verdict, Way, decide, decide_portfolio
 from portfolios.jurisdictions import jurisdiction
 
 RULES = jurisdiction().levels
