@@ -14,17 +14,18 @@ from advisor.instruments import Instrument, current_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels.rises import Rise, add_months, decide_rise
 from advisor.kernels.risk_profile import AnswerError, Profile, Rules
-from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, RecordKind
+from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, RecordKind, ReviewTrigger
 from advisor.selectors.people import has_consent, investors_with_consent
 from advisor.selectors.reassessment import age_review_of, moment_for, rise_facts
 from advisor.services.drafts import check_attempts, is_too_old
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
+from advisor.services.queue import open_task
 from advisor.services.readings import measures_of
 from advisor.services.record import append_record
-from advisor.services.rises import cancel_pending_rise
+from advisor.services.rises import CONFIRM_TASK, cancel_pending_rise
 from advisor.services.scoring import Known, profile_of, write_profile
-from advisor.services.triggers import answer_triggers, open_queue_case
+from advisor.services.triggers import Cause, answer_triggers, open_triggers
 
 log = logging.getLogger(__name__)
 
@@ -149,10 +150,16 @@ def _tell(row: Assessment, profile: Profile, rise: Rise) -> None:
     """Close what asked for this assessment, and put it before an advisor where it is doubtful or waits for one."""
     answer_triggers(assessment=row)
     if profile.is_queued:
-        details = {"assessment": row.pk, "p0": round(profile.raw_certainty, 4), "low_quality": "low_quality" in row.working}
-        open_queue_case(assessment=row, details=details)
+        open_triggers(kind=ReviewTrigger.Kind.LOW_CONFIDENCE, causes=[_doubt(row)])
     if rise.needs_confirmation:
-        open_queue_case(assessment=row, details={"assessment": row.pk, "from": rise.granted, "to": rise.pending}, kind="confirm_rise")
+        params = {"assessment": row.pk, "from": rise.granted, "to": rise.pending}
+        open_task(investor_id=row.investor_id, kind=CONFIRM_TASK, params=params)
+
+
+def _doubt(row: Assessment) -> Cause:
+    """Why an advisor should look at a sheet: it leaves the level open, or was clicked through."""
+    details = {"p0": round(row.working["raw_certainty"], 4), "low_quality": "low_quality" in row.working}
+    return Cause(row.investor_id, str(row.pk), timezone.localdate(row.completed_at), details)
 
 
 def _request_proposals(goals: Iterable[Goal], actor: Any) -> None:
@@ -175,8 +182,15 @@ def assess_in_bulk(*, sheets: Iterable[BulkAssessment]) -> int:
     instrument, rules = current_instrument(), advice_rules().for_scoring
     waiting = sorted(sheets, key=lambda sheet: sheet.completed_at)
     levels = dict(Investor.objects.filter(pk__in={sheet.investor_id for sheet in waiting}).values_list("pk", "level"))
+    doubtful: dict[int, Cause] = {}
     for start in range(0, len(waiting), ROWS_A_BLOCK):
-        _write_block((instrument, rules), waiting[start : start + ROWS_A_BLOCK], levels)
+        for row in _write_block((instrument, rules), waiting[start : start + ROWS_A_BLOCK], levels):
+            doubtful.pop(row.investor_id, None)
+            if row.working["is_queued"]:
+                doubtful[row.investor_id] = _doubt(row)
+    causes = list(doubtful.values())
+    for start in range(0, len(causes), ROWS_A_BLOCK):
+        open_triggers(kind=ReviewTrigger.Kind.LOW_CONFIDENCE, causes=causes[start : start + ROWS_A_BLOCK])
     return len(waiting)
 
 
@@ -196,7 +210,7 @@ def _completed(instrument: Instrument, rules: Rules, sheet: BulkAssessment, has_
     return row
 
 
-def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], levels: dict[int, int | None]) -> None:
+def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], levels: dict[int, int | None]) -> list[Assessment]:
     agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(pk__in={sheet.investor_id for sheet in sheets})
     consents = set(agreed.values_list("pk", flat=True))
     rows = [_completed(*used, sheet, sheet.investor_id in consents) for sheet in sheets]
@@ -219,3 +233,4 @@ def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], l
         Assessment.objects.bulk_create(rows)
         LevelChange.objects.bulk_create(changes)
         Investor.objects.bulk_update(investors.values(), ["level", "level_valid_until"])
+    return rows

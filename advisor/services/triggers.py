@@ -15,7 +15,7 @@ from advisor.models import Assessment, Investor, Notice, RecordKind, ReviewTrigg
 from advisor.selectors.level_words import LIFE_EVENTS
 from advisor.selectors.reassessment import notice_kind
 from advisor.services.overrides import check_reason
-from advisor.services.queue import open_task, open_tasks
+from advisor.services.queue import open_tasks
 from advisor.services.record import append_record
 
 Kind = ReviewTrigger.Kind
@@ -61,15 +61,6 @@ def tell(kind: str, causes: Mapping[int, Cause], on: date) -> None:
         open_tasks(kind=kind, items={pk: [cause.about] for pk, cause in causes.items()})
     if told := notice_kind(kind):
         Notice.objects.bulk_create([Notice(investor_id=pk, kind=told, for_date=on) for pk in causes], ignore_conflicts=True)
-
-
-def open_queue_case(*, assessment: Assessment, details: dict[str, Any], kind: str = Kind.LOW_CONFIDENCE) -> None:
-    """Put an assessment that was just completed before the advisors: a doubtful one, or one that waits to be confirmed."""
-    if kind == Kind.LOW_CONFIDENCE:
-        since = timezone.localdate(assessment.completed_at or timezone.now())
-        open_triggers(kind=kind, causes=[Cause(assessment.investor_id, str(assessment.pk), since, details)])
-    else:
-        open_task(investor_id=assessment.investor_id, kind=kind, params=details)
 
 
 def answer_triggers(*, assessment: Assessment) -> None:

@@ -7,17 +7,23 @@ from django.db.models import Q
 from advisor.models import (
     Account,
     Assessment,
+    BehaviourReading,
     Clearance,
     Consent,
     Goal,
     GoalEvent,
+    GoalHigh,
     Household,
     Investor,
     LevelChange,
+    LevelHold,
+    LevelReview,
+    Notice,
     Override,
     OverrideEvent,
     Proposal,
     ProposalEvent,
+    ReviewTrigger,
     Task,
 )  # fmt: skip
 from demo.logins import DOMAIN
@@ -47,6 +53,9 @@ def erase_people() -> int:
         erase(money.objects.filter(of_portfolio))
     erase(ProposalEvent.objects.filter(proposal__goal__in=goals.values("pk")))
     erase(Proposal.objects.filter(goal__in=goals.values("pk")))
+    erase(GoalHigh.objects.filter(goal__in=goals.values("pk")))
+    for between in (Notice, ReviewTrigger, LevelHold, LevelReview, BehaviourReading):
+        erase(between.objects.filter(mine))
     for record in (Clearance, Task, LevelChange, Assessment, Consent):
         erase(record.objects.filter(mine))
     erase(GoalEvent.objects.filter(goal__in=goals.values("pk")))
