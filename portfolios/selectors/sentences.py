@@ -20,6 +20,7 @@ _SENTENCES = {
     "file_has_no_rows": _("%(file)s has no rows."),
     "column_missing": _("%(file)s has no column “%(column)s”."),
     "column_twice": _("The column “%(column)s” stands twice in the file."),
+    "quote_not_closed": _("In line %(line)s of %(file)s a quotation mark is not closed: the rows behind it would be lost."),
     "line_has_too_many_fields": _("Line %(line)s of %(file)s has more fields than the header, or a quotation mark that is not closed."),
     "file_changed": _("%(file)s is not the file any more for which the import was asked."),
     "date_order_mixed": _("In %(file)s some dates have the day first, others the month: write them as 2020-01-31."),

@@ -34,7 +34,7 @@ class FundRow:
 
 def read_descriptions(path: Path) -> list[tuple[str, str, str]]:
     """Code, name and all further words of each fund of a description table."""
-    table = _table(path)
+    table = _table(path, has_prose=True)
     code = _needed(table, "fund", path)
     name = next((column for column in table.columns if column in {"name", "fund name", "fund_name", "基金名称", "基金简称"}), code)
     others = [column for column in table.columns if column not in {code, name}]
@@ -176,8 +176,14 @@ _SIZE_CELLS: dict[str, Callable[[str], Any]] = {
 def read_grades(path: Path) -> list[FundRow]:
     """Rows of a table fund,grade[,class], with or without those headers; grades as 1 to 5 or R1 to R5."""
     reader = csv.reader(io.StringIO(whole_text(path)))
+    lines, begins = [], 1
     try:
-        lines = [[cell.strip() for cell in line] for line in reader if any(line)]
+        for line in reader:
+            if any("\n" in cell or "\r" in cell for cell in line):
+                raise DataError("quote_not_closed", file=path.name, line=begins)
+            if any(line):
+                lines.append([cell.strip() for cell in line])
+            begins = reader.line_num + 1
     except csv.Error as error:
         raise DataError("line_has_too_many_fields", file=path.name, line=reader.line_num) from error
     if lines and len(lines[0]) > 1 and lines[0][0].lower() in HEADERS["fund"] and not _GRADE.fullmatch(lines[0][1]):
@@ -214,9 +220,9 @@ def _needed(table: pd.DataFrame, role: str, path: Path) -> str:
     raise DataError("column_missing", column=role, file=path.name)
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, *, has_prose: bool = False) -> pd.DataFrame:
     """Return a small table (descriptions, grades) as text, headers in lower case; raises DataError like `read_prices`."""
-    tables = [chunk for chunk, _ in chunks(path) if len(chunk)]
+    tables = [chunk for chunk, _ in chunks(path, has_prose=has_prose) if len(chunk)]
     if not tables:
         raise DataError("file_has_no_rows", file=path.name)
     return pd.concat(tables, ignore_index=True)

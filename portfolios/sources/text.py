@@ -35,8 +35,12 @@ HEADERS = {
 }
 
 
-def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Pieces of the file as stripped text with lower-case headers, and the line on which each starts."""
+def chunks(path: Path, *, has_prose: bool = False) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Pieces of the file as stripped text with lower-case headers, and the line on which each starts.
+
+    Raises DataError for a cell of several lines, which only a table with prose may have: elsewhere a quotation mark that
+    nobody closed has swallowed rows.
+    """
     with opened(path) as raw:
         _refuse_what_is_no_text(raw, path)
     encoding = _encoding(path)
@@ -55,7 +59,10 @@ def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
                 chunksize=min(_MOST_ROWS, max(1, _CHUNK_CELLS // n_columns)),
             )
             for chunk in cast(Any, reader):
-                yield _tidied(_without_overhang(chunk, first_line, path)), first_line
+                tidy = _tidied(_without_overhang(chunk, first_line, path))
+                if not has_prose:
+                    _refuse_line_breaks(tidy, first_line, path)
+                yield tidy, first_line
                 first_line += len(chunk)
         except pd.errors.EmptyDataError as error:
             raise DataError("file_has_no_rows", file=path.name) from error
@@ -63,7 +70,8 @@ def chunks(path: Path) -> Iterator[tuple[pd.DataFrame, int]]:
             # "Expected 2 fields in line 3" counts from 1, "EOF inside string starting at row 2" from 0.
             line, row = re.search(r"line (\d+)", str(error)), re.search(r"row (\d+)", str(error))
             number = int(line[1]) if line else int(row[1]) + 1 if row else 0
-            raise DataError("line_has_too_many_fields", file=path.name, line=number) from error
+            code = "quote_not_closed" if "EOF inside string" in str(error) else "line_has_too_many_fields"
+            raise DataError(code, file=path.name, line=number) from error
 
 
 def _without_overhang(chunk: pd.DataFrame, first_line: int, path: Path) -> pd.DataFrame:
@@ -82,6 +90,14 @@ def _without_overhang(chunk: pd.DataFrame, first_line: int, path: Path) -> pd.Da
     fields = fields.iloc[:, : len(names)]
     fields.columns = pd.Index(names)
     return fields
+
+
+def _refuse_line_breaks(chunk: pd.DataFrame, first_line: int, path: Path) -> None:
+    for _, column in chunk.items():
+        together = "".join(column)  # far quicker than to ask each cell
+        if "\n" in together or "\r" in together:
+            at = int(column.str.contains(r"[\r\n]").to_numpy().argmax())
+            raise DataError("quote_not_closed", file=path.name, line=first_line + at)
 
 
 def _tidied(chunk: pd.DataFrame) -> pd.DataFrame:

@@ -280,7 +280,7 @@ WHOLE_FILES = [
     (b"fund,date,nav,close\nA,2020-01-02,1,2\n", "nav / close\u201d stands twice"),
     (b"date,SPY\n2020-01-02,1,7,8\n2020-01-02,1,7,8,9\n", "more fields"),
     (b"date,SPY\n2020-01-02,1,234.5\n2020-01-03,1,235.5\n", "Line 2 of prices.csv has more fields"),
-    (b'date,SPY\n2020-01-02,1\n2020-01-03,"1\n2020-01-06,1\n', "Line 3 of prices.csv has more fields"),
+    (b'date,SPY\n2020-01-02,1\n2020-01-03,"1\n2020-01-06,1\n', "In line 3 of prices.csv a quotation mark is not closed"),
     (b"fund,date,nav\nA,2020-01-02,\x00\x00\x01", "not a text file"),
     (b"fund,date,nav\n" + b"A,2020-01-02,1\n" * 400 + b"B\x00,2020-01-02,1\n", "not a text file"),
     (b"fund,date,nav\nA,2020-01-02,\xff\xff\x80", "not a text file"),
