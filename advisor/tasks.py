@@ -36,6 +36,15 @@ def sweep_task() -> None:
                 ring(readvise_block_task, run)
 
 
+@shared_task(name="advisor.read_behaviour", queue="bulk", time_limit=1200)
+def read_behaviour_task() -> None:
+    """Some minutes of a night; rings for the rest, so that other work of the queue gets its turn."""
+    with only_one("advisor-read-behaviour", seconds=1200) as is_mine:
+        night = services.read_behaviour(seconds=300) if is_mine else None
+    if night is not None and night.finished_at is None:
+        ring(read_behaviour_task)
+
+
 @shared_task(name="advisor.expire_overrides", queue="bulk", time_limit=600)
 def expire_overrides_task() -> None:
     with only_one("advisor-expire-overrides", seconds=600) as is_mine:

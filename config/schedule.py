@@ -31,6 +31,7 @@ BEAT_SCHEDULE = {
     "train-recommender": nightly(2, 0, "marketing.request_training"),
     "make-event-partitions": nightly(0, 30, "marketing.make_event_partitions"),
     "review-everyone": nightly(23, 0, "advisor.request_readvice"),
+    "read-behaviour": nightly(23, 30, "advisor.read_behaviour"),
     "screen-the-market": nightly(22, 15, "portfolios.request_due_screen"),
     "propose-models": nightly(22, 30, "portfolios.propose_models"),
     "sync-market": nightly(21, 45, "portfolios.sync_market"),

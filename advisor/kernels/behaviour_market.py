@@ -1,7 +1,7 @@
 """What behaviour is held against: equal-weighted indices, the falls of classes, and the categories that rose most."""
 
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -25,6 +25,13 @@ def finished_months(as_of: date, n: int) -> list[date]:
     following = as_of + timedelta(days=1 if as_of.weekday() < 4 else 7 - as_of.weekday())
     end = (as_of if following.month == as_of.month else following).replace(day=1)
     return [months_before(end, k) for k in range(n, -1, -1)]
+
+
+def numbered(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
+    """The place of each name among the different ones, -1 for an empty one."""
+    known = tuple(sorted(set(names) - {""}))
+    places = {name: place for place, name in enumerate(known)}
+    return np.array([places.get(name, -1) for name in names], np.int64), known
 
 
 def carried(days: IntArray, dates: IntArray, values: FloatArray) -> FloatArray:

@@ -17,7 +17,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('on_date', models.DateField()),
-                ('through_entry', models.BigIntegerField(default=0)),
                 ('crossings', models.JSONField(default=list)),
                 ('n_due', models.PositiveIntegerField(default=0)),
                 ('n_read', models.PositiveIntegerField(default=0)),

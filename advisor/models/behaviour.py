@@ -34,10 +34,9 @@ class BehaviourReading(models.Model):
 
 
 class BehaviourNight(models.Model):
-    """One round of readings: how far the ledger had been followed, and the falls that were known."""
+    """One round of readings, and the falls that were known then. How far the ledger was followed its cursor says."""
 
     on_date = models.DateField()
-    through_entry = models.BigIntegerField(default=0)  # last ledger entry followed
     crossings = models.JSONField(default=list)  # [class, date]
     n_due = models.PositiveIntegerField(default=0)
     n_read = models.PositiveIntegerField(default=0)

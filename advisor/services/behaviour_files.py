@@ -12,9 +12,9 @@ import numpy as np
 
 from advisor.jurisdictions import advice_rules
 from advisor.kernels.behaviour import LedgerError, Market, Trades, measure, sheets
-from advisor.kernels.behaviour_market import carried, fresh, indices
+from advisor.kernels.behaviour_market import carried, fresh, indices, numbered
 from portfolios.kernels.errors import DataError
-from portfolios.kernels.types import FundHistory, IntArray
+from portfolios.kernels.types import FundHistory
 from portfolios.services import price_histories, table_rows
 
 LEDGER_COLUMNS = ("date", "fund", "side", "units", "amount", "origin")
@@ -179,13 +179,6 @@ def _market(funds: Mapping[str, _Fund], histories: Mapping[str, FundHistory]) ->
         class_index=indices(lately, asset_class, len(classes)),
         category_index=indices(lately, category, len(categories)),
     )
-
-
-def numbered(names: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
-    """The place of each name among the different ones, -1 for an empty one."""
-    known = tuple(sorted(set(names) - {""}))
-    places = {name: place for place, name in enumerate(known)}
-    return np.array([places.get(name, -1) for name in names], np.int64), known
 
 
 def _trades(rows: Sequence[_Line], histories: Mapping[str, FundHistory], codes: Sequence[str]) -> Trades:

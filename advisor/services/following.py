@@ -42,3 +42,9 @@ def mark_read(unread: Unread) -> None:
         followed = {*cursor.followed, *unread.keys}
         cursor.followed = sorted(pk for pk in followed if pk > cursor.last_pk - OVERLAP)
         cursor.save()
+
+
+def read_from_now(*, name: str, rows: QuerySet[Any]) -> Unread:
+    """What `mark_read` needs to begin behind all rows that there are: for a first reading that looks at everything anyway."""
+    last = rows.model._default_manager.aggregate(last=Max("pk"))["last"] or 0
+    return Unread(name, list(rows.filter(pk__gt=last - OVERLAP, pk__lte=last).values_list("pk", flat=True)), last)

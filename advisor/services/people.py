@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from advisor.jurisdictions import advice_rules
-from advisor.models import Branch, Consent, Household, Investor, RecordKind
+from advisor.models import BehaviourReading, Branch, Consent, Household, Investor, RecordKind
 from advisor.services.record import append_record
 from advisor.services.record_payloads import consent_told
 from identity.roles import Role
@@ -46,6 +46,8 @@ def give_consent(*, investor: Investor, purpose: str, is_given: bool, source: st
     consent = Consent.objects.create(investor=investor, purpose=purpose, is_given=is_given, source=source)
     told = consent_told(purpose, is_given, source)
     append_record(investor_id=investor.pk, kind=RecordKind.CONSENT, payload=told, at=consent.at)
+    if purpose == Consent.Purpose.PROFILING and not is_given:  # what was read of the person goes; the level in force stays
+        BehaviourReading.objects.filter(investor=investor).delete()
     return consent
 
 
