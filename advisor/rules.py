@@ -11,6 +11,11 @@ def may_see_book(user: Any) -> bool:
     return bool(user.is_authenticated and user.is_active and (user.has_role(Role.ADVISOR) or user.has_role(Role.SUPERVISOR)))
 
 
+def may_audit(user: Any) -> bool:
+    """The night's verification of the record of advice: a supervisor's business, each for their own branch."""
+    return bool(user.is_authenticated and user.is_active and user.has_role(Role.SUPERVISOR))
+
+
 def may_see_client(user: Any, investor: Investor) -> bool:
     """Somebody else's row, which this advisor or supervisor sees. One's own money is no client of one's own."""
     return may_see_book(user) and investor.user_id != user.pk and Investor.objects.visible_to(user).filter(pk=investor.pk).exists()

@@ -168,14 +168,14 @@ def _proposed_funds(result: dict[str, Any], *, with_method: bool) -> list[Propos
             fee_minor=result["fees"][code],
             volatility=rows[code]["volatility"],
             expected_return=rows[code]["expected_return"] if with_method else None,
-            why=_why(rows[code]["why"], amount_minor / total, with_method=with_method),
+            why=why_held(rows[code]["why"], amount_minor / total, with_method=with_method),
         )
         for code, amount_minor in result["amounts"].items()
     ]
     return sorted(funds, key=lambda row: (-row.amount_minor, row.fund.code))
 
 
-def _why(why: dict[str, Any], weight: float, *, with_method: bool) -> str:
+def why_held(why: dict[str, Any], weight: float, *, with_method: bool) -> str:
     """Why a fund is held. What it is expected to earn is a forecast, and is said only where forecasts may be shown."""
     share = max(why.get("risk_share", 0.0), 0.0)
     said = {"weight": percent(weight, 0), "share": percent(share, 0)}
