@@ -15,13 +15,13 @@ from advisor.jurisdictions import advice_rules
 from advisor.kernels.rises import Rise, add_months, decide_rise
 from advisor.kernels.risk_profile import AnswerError, Profile, Rules
 from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, RecordKind, ReviewTrigger
+from advisor.selectors.behaviour import measures_of
 from advisor.selectors.people import has_consent, investors_with_consent
 from advisor.selectors.reassessment import age_review_of, moment_for, rise_facts
 from advisor.services.drafts import check_attempts, is_too_old
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
 from advisor.services.queue import open_task
-from advisor.services.readings import measures_of
 from advisor.services.record import append_record
 from advisor.services.rises import CONFIRM_TASK, cancel_pending_rise
 from advisor.services.scoring import Known, profile_of, write_profile

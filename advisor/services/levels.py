@@ -17,10 +17,10 @@ from advisor.errors import Refused
 from advisor.jurisdictions import advice_rules
 from advisor.kernels.risk_profile import AnswerError, Measure, Profile
 from advisor.models import Assessment, Investor, LevelChange, LevelHold, Notice, Override, Proposal, ProposalDue, RecordKind
+from advisor.selectors.behaviour import measures_of_many
 from advisor.selectors.people import investors_with_consent
 from advisor.services.overrides import check_reason, withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
-from advisor.services.readings import measures_of_many
 from advisor.services.record import append_record
 from advisor.services.rises import cancel_pending_rise
 from advisor.services.scoring import Known, profile_of
