@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from advisor.rules import may_see_book
-from advisor.views import book, clients, overrides, review
+from advisor.views import book, cases, clients, overrides, review
 
 
 class AdvisorSite(AdminSite):
@@ -43,6 +43,13 @@ class AdvisorSite(AdminSite):
             path("review/<int:pk>/progress/", self.admin_view(review.review_progress), name="review_progress"),
             path("clients/<int:pk>/", self.admin_view(clients.client), name="client"),
             path("clients/<int:pk>/level/", self.admin_view(clients.level), name="client_level"),
+            path("clients/<int:pk>/level/hold/", self.admin_view(cases.client_hold), name="client_hold"),
+            path("clients/<int:pk>/level/ask/", self.admin_view(cases.client_reassess), name="client_reassess"),
+            path("clients/<int:pk>/level/review/", self.admin_view(cases.client_review), name="client_review"),
+            path("clients/<int:pk>/level/rise/", self.admin_view(cases.client_rise), name="client_rise"),
+            path("queue/", self.admin_view(cases.queue_page), name="queue"),
+            path("level-reviews/", self.admin_view(cases.reviews_page), name="level_reviews"),
+            path("level-reviews/<int:pk>/decide/", self.admin_view(cases.review_decide), name="level_review_decide"),
             path("tasks/<int:pk>/done/", self.admin_view(clients.task_done), name="task_done"),
             path("goals/<int:pk>/override/", self.admin_view(overrides.override), name="override"),
             path("overrides/<int:pk>/withdraw/", self.admin_view(overrides.withdraw), name="override_withdraw"),

@@ -13,7 +13,7 @@ import pytest
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from advisor.models import Account, Cover, Goal, Override, OwnPurchase, Proposal, ReadviceRun, Task
+from advisor.models import Account, Cover, Goal, LevelReview, Override, OwnPurchase, Proposal, ReadviceRun, Task
 from advisor.services import assess_in_bulk, clear
 from advisor.services.assessments import BulkAssessment
 from marketing.channels.tokens import unsubscribe_token
@@ -96,6 +96,9 @@ def annas(people):
         "campaign": campaign.pk,
         "task": Task.objects.create(investor=investor, kind="call").pk,
         "purchase": make_purchase(goal, fund).pk,
+        "advisors:level_review_decide": LevelReview.objects.create(
+            investor=investor, kind="age", reason="She reads balance sheets", asked_by=people.ada
+        ).pk,
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "assessment": assessment.pk,
@@ -130,6 +133,7 @@ def make_purchase(goal, fund) -> OwnPurchase:
 
 # Which of Anna's things a parameter of an address stands for.
 THING = {
+    **dict.fromkeys([f"advisors:client_{step}" for step in ("hold", "reassess", "review", "rise")], "client"),
     "advisors:client": "client", "advisors:client_level": "client", "advisors:task_done": "task", "advisors:override": "goal",
     "advisors:override_withdraw": "override", "message": "message", "unsubscribe": "token", "segment": "segment",
     "fund": "fund", "goal": "goal", "proposal_new": "goal", "redeem": "goal",

@@ -1,6 +1,7 @@
 """One client: the page, and the small changes made from it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 from advisor import rules
 from advisor.errors import Refused
 from advisor.forms.overrides import LevelForm, ReasonForm, sentence
-from advisor.models import Investor, Task
+from advisor.models import Investor, LevelReview, Task
 from advisor.selectors.clients import client_page, clients_with_people
+from advisor.selectors.level_cases import level_box
 from advisor.services import close_task, lower_level
 from advisor.views.book import query_string, read_query
 
@@ -35,8 +37,11 @@ def book_address(request: HttpRequest, pk: int) -> str:
 
 
 def show_client(request: HttpRequest, investor: Investor, level_form: Any = None, status: int = 200) -> HttpResponse:
+    shown = client_page(request.user, investor)
     context = {
-        "client": client_page(request.user, investor),
+        "client": shown,
+        "level_box": level_box(request.user, investor, shown.evidence.assessment if shown.evidence else None),
+        "review_kinds": LevelReview.Kind.choices,
         "back": book_address(request, investor.pk),
         "query_string": query_string(read_query(request.GET)),
         "level_form": level_form or LevelForm(),
@@ -76,4 +81,7 @@ def task_done(request: HttpRequest, pk: int) -> HttpResponse:
     if not rules.may_advise(request.user, task.investor):
         raise PermissionDenied
     close_task(task_id=task.pk, actor=request.user)
+    if request.POST.get("to") == "queue":
+        kind = request.POST.get("kind", "")
+        return redirect(reverse("advisors:queue") + (f"?{urlencode({'kind': kind})}" if kind else ""))
     return redirect(client_address(request, task.investor_id, "#tasks"))
