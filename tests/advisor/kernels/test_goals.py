@@ -1,7 +1,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.kernels.goals import Step, glide_path, goal_level, years_to_go
@@ -25,6 +25,7 @@ def test_the_steps_of_a_goal(level, target, steps):
     assert glide_path(level, target, ON, CEILINGS) == steps
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 5), st.integers(-400, 9000))
 def test_on_every_day_the_last_step_is_the_goals_level(level, days):
     target = ON + timedelta(days=days)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ ITEMS = INSTRUMENT.for_scoring
 RULES = advice_rules().for_scoring
 SEM = Sem(tolerance=10, capacity=8)
 EXACT = Sem(tolerance=0, capacity=0)
+quick = settings(max_examples=60, deadline=None)  # another's load is no failure
 ANSWERS = st.fixed_dictionaries({item.code: st.sampled_from(sorted(item.options)) for item in ITEMS})
 
 
@@ -266,6 +267,7 @@ def test_a_gate_gives_the_lowest_class_with_certainty(changed, gate):
     assert advice_rules().gate(gate).said
 
 
+@quick
 @given(people)
 def test_the_lowest_class_is_for_the_gates_and_only_these(one):
     gated = not one.has_civil_capacity or not one.accepts_loss or one.facts.max_loss == 0
@@ -311,6 +313,7 @@ def test_what_caps_the_confidence():
 # ── What must hold for everybody ─────────────────────────────────────────────────────────────────────────────────
 
 
+@quick
 @given(people, st.integers(0, 6), scores)
 def test_raising_a_capacity_answer_never_lowers_the_score(one, place, value):
     raised = list(one.capacity)
@@ -318,6 +321,7 @@ def test_raising_a_capacity_answer_never_lowers_the_score(one, place, value):
     assert assess(replace(one, capacity=raised), RULES, SEM).blend.score >= assess(one, RULES, SEM).blend.score - 1e-9
 
 
+@quick
 @given(people)
 def test_behaviour_never_raises_the_score_nor_the_level_that_certain_answers_give(one):
     with_it, without = (assess(sheet, RULES, EXACT) for sheet in (one, replace(one, behaviour=None)))
@@ -325,6 +329,7 @@ def test_behaviour_never_raises_the_score_nor_the_level_that_certain_answers_giv
     assert with_it.blend.raw_level <= without.blend.raw_level
 
 
+@quick
 @given(people)
 def test_no_level_stands_above_a_ceiling_or_the_raw_level_and_step_1_lowers_once(one):
     profile = assess(one, RULES, SEM)
@@ -366,6 +371,7 @@ def test_the_best_answers_reach_the_highest_level_and_state_any_loss():
     assert reviewed.level == 5
 
 
+@quick
 @given(ANSWERS, st.sampled_from([item.code for item in ITEMS if item.block == "capacity"]))
 def test_a_better_option_of_capacity_never_lowers_the_score(answers, code):
     options = next(item for item in ITEMS if item.code == code).options
@@ -374,6 +380,7 @@ def test_a_better_option_of_capacity_never_lowers_the_score(answers, code):
     assert all(lower <= higher + 1e-9 for lower, higher in pairwise(found))
 
 
+@quick
 @given(ANSWERS)
 def test_an_answer_gates_by_age_or_by_no_loss_and_nothing_else(answers):
     gated = answers["age"] == "no-capacity" or answers["loss"] == "nothing"
