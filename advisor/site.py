@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from advisor.rules import may_see_book
-from advisor.views import book, cases, clients, overrides, review
+from advisor.views import book, cases, clients, instruments, overrides, review
 
 
 class AdvisorSite(AdminSite):
@@ -53,6 +53,10 @@ class AdvisorSite(AdminSite):
             path("tasks/<int:pk>/done/", self.admin_view(clients.task_done), name="task_done"),
             path("goals/<int:pk>/override/", self.admin_view(overrides.override), name="override"),
             path("overrides/<int:pk>/withdraw/", self.admin_view(overrides.withdraw), name="override_withdraw"),
+            path("questionnaires/", self.admin_view(instruments.instrument_list), name="instrument_list"),
+            path("questionnaires/new/", self.admin_view(instruments.instrument_new), name="instrument_new"),
+            path("questionnaires/<int:pk>/", self.admin_view(instruments.instrument), name="instrument"),
+            path("questionnaires/<int:pk>/publish/", self.admin_view(instruments.instrument_publish), name="instrument_publish"),
         ]
 
 

@@ -21,6 +21,7 @@ from marketing.models import Campaign, CampaignStep, Delivery, InboxMessage, Rec
 from marketing.services import ensure_builtin_segments
 from portfolios.models import Backtest, Fund, ImportRun, Pool, PoolDecision, PoolFund
 from portfolios.services import open_portfolio
+from tests.advisor.instruments_world import kept_version
 from tests.advisor.test_onboarding import ANSWERS
 from tests.portfolios.backtest_world import BACKTEST_INPUTS, BACKTEST_RESULT
 from tests.portfolios.pages.import_world import waiting_history
@@ -102,6 +103,7 @@ def annas(people):
         "message": InboxMessage.objects.create(investor=investor, subject="Anna's letter", body="x").pk,
         "advisors:review_progress": ReadviceRun.objects.create(on_date=timezone.localdate(), pool_id=1, data_date=timezone.localdate()).pk,
         "assessment": assessment.pk,
+        "advisors:instrument": kept_version().pk,
         "client": investor.pk, "user": people.anna.pk, "token": unsubscribe_token(delivery),
         **dict.fromkeys([f"market_model_{name}" for name in ("set", "progress", "compare", "decide")], models[1].pk),
         **dict.fromkeys(("market_import", "market_import_issues", "market_import_progress"), ImportRun.objects.create(source="csv").pk),
