@@ -85,6 +85,7 @@ class LevelChange(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(assessment__isnull=False) | Q(to_level__lte=models.F("from_level")), name="only_an_assessment_raises_a_level"
+                condition=Q(assessment__isnull=False) | Q(from_level__isnull=False, to_level__lte=models.F("from_level")),
+                name="only_an_assessment_raises_a_level",
             )
         ]
