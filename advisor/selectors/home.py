@@ -1,7 +1,7 @@
 """An investor's home and one goal's page: what there is, how it went, and the one thing to do next."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import F
@@ -11,6 +11,7 @@ from advisor.models import Assessment, Goal, Investor, Override, OwnPurchase, Pr
 from advisor.selectors.advice import class_shares, is_working
 from advisor.selectors.overrides import active_overrides
 from advisor.selectors.purchases import due_purchases
+from advisor.selectors.suitability import level_for_goal
 from config.jobs import Job
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, Order
@@ -28,6 +29,7 @@ class GoalCard:
     proposal: Proposal | None
     totals: PortfolioTotals | None
     state: str
+    level_code: str = ""  # of the pot's portfolio today
 
     @property
     def gain_share(self) -> float | None:
@@ -119,6 +121,12 @@ def _card(goal: Goal, proposal: Proposal | None, totals: PortfolioTotals | None)
     return GoalCard(goal, proposal, totals, state)
 
 
+def level_code_of(investor: Investor, goal: Goal) -> str:
+    """The level that a goal's portfolio follows today, "" without a level in force."""
+    level = level_for_goal(investor, goal)
+    return "" if level is None else jurisdiction().levels[level].code
+
+
 def _can_be_paid(goal: Goal, proposal: Any) -> bool:
     """Whether a ready proposal is for the money there is: the first payment, or cash. Others are only there to be read."""
     return proposal.funding == ("deposit" if goal.portfolio_id is None else "cash")
@@ -136,6 +144,7 @@ def home_page(investor: Investor) -> HomePage:
     has_draft = not has_valid_level and Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT).exists()
     step, step_card = _next_step(investor, cards, has_valid_level=has_valid_level)
     shares = class_shares([(position.fund.asset_class, position.value_minor) for position in held])
+    cards = [replace(card, level_code=level_code_of(investor, card.goal)) for card in cards]
     totals = [card.totals for card in cards if card.totals is not None]
     return HomePage(
         investor=investor,

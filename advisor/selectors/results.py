@@ -136,6 +136,14 @@ def ladder_of(level: Level) -> list[LadderStep]:
     return [LadderStep(step.label, words[step], step == level) for step in [*lowest, *list(Level)[1:]]]
 
 
+def pot_of(goal: Goal) -> GoalLevel | None:
+    """A goal's own level under its owner's level in force; None without one."""
+    investor = goal.account.investor
+    if investor.level is None or not investor.has_valid_level():
+        return None
+    return goal_level_of(goal, Level(investor.level), None)
+
+
 def goal_level_of(goal: Goal, person_level: Level, stated_loss: float | None, on: date | None = None) -> GoalLevel:
     """A goal's own level by the time it has left, with the steps down that are still to come."""
     today, ceilings = on or timezone.localdate(), jurisdiction().horizon_ceilings

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from advisor import rules, selectors, services
 from advisor.errors import Refused
 from advisor.models import Goal
+from advisor.selectors.results import pot_of
 
 
 def _visible(request: HttpRequest, pk: int) -> Goal:
@@ -29,6 +30,7 @@ def goal(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "page": selectors.goal_page(row),
         "goal": row,
+        "pot": pot_of(row),
         "may_ask": _may_ask(request, row) and row.account.investor.has_valid_level(),
         "is_own": row.account.investor.user_id == request.user.pk,
     }

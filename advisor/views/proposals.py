@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from advisor import selectors, services
 from advisor.errors import Refused
 from advisor.models import Proposal
+from advisor.selectors.results import pot_of
 
 STOP_POLLING = 286
 ASKING_HELPS = {"level_fell", "assessed_again", "goal_funded", "cash_changed", "fund_not_suitable"}
@@ -74,5 +75,5 @@ def proposal_accept(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refusal:
         messages.warning(request, selectors.sentence(refusal.code, refusal.params))
         return redirect("proposal", pk=pk)
-    context = {"proposal": row, "orders": selectors.planned_orders(row, funds, timezone.now())}
+    context = {"proposal": row, "orders": selectors.planned_orders(row, funds, timezone.now()), "pot": pot_of(row.goal)}
     return render(request, "advisor/proposal_accept_page.html", context)
