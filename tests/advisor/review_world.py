@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from advisor.models import Account, Assessment, Goal, Household, Investor
+from advisor.models import Account, Assessment, Goal, Household, Investor, Readvice
 from advisor.services import request_readvice
 from advisor.services.readvice import readvise_next_block
 from identity.models import User
@@ -61,3 +61,9 @@ def review_everyone(**asked):
         pass
     run.refresh_from_db()
     return run
+
+
+def review_of(goal: Goal) -> Readvice:
+    """What a review of everyone says of a goal."""
+    review_everyone()
+    return Readvice.objects.get(goal=goal, run__is_current=True)
