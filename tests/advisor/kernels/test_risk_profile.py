@@ -286,6 +286,10 @@ def test_the_error_of_the_score_is_that_of_the_blocks_as_they_weigh_in_it():
     assert error(0.6, 0.5) == pytest.approx(math.hypot(0.75 * 5, 0.25 * 12))
     assert error(0.5, 0.6) == pytest.approx(math.hypot(0.75 * 12, 0.25 * 5))
     assert error([0.0, 1.0] * 3, 0.2) == pytest.approx(math.hypot(0.75 * 5, 0.25 * 12, 24 * 0.25))
+    turned = assess(person(0.6, 0.5, behaviour={"panic": Measure(1, 1)}), RULES, Sem(tolerance=12, capacity=3))
+    assert turned.blend.low == pytest.approx(50) and turned.error == pytest.approx(math.hypot(0.75 * 3, 0.25 * 12))
+    turned = assess(person(0.55, 0.5, behaviour={"panic": Measure(1, 1)}), RULES, Sem(tolerance=12, capacity=3))
+    assert turned.blend.low == pytest.approx(47) and turned.error == pytest.approx(math.hypot(0.75 * 12, 0.25 * 3))
 
 
 @pytest.mark.parametrize(
