@@ -4,7 +4,7 @@ from advisor.models.behaviour import BehaviourNight, BehaviourReading
 from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.instruments import InstrumentVersion
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
-from advisor.models.purchases import OwnPurchase, OwnPurchaseEvent
+from advisor.models.purchases import OwnPurchase, OwnPurchaseEvent, ProposalWarning
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 from advisor.models.reassessment import GoalHigh, LevelHold, LevelReview, Notice, ReviewTrigger
 from advisor.models.record import (
@@ -47,6 +47,7 @@ __all__ = [
     "Proposal",
     "ProposalDue",
     "ProposalEvent",
+    "ProposalWarning",
     "Readvice",
     "ReadviceBlock",
     "ReadviceRun",

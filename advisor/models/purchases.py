@@ -8,12 +8,26 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from advisor.models.advice import Clearance
+from advisor.models.advice import Clearance, Proposal
 from advisor.models.people import Goal, Investor, Level, PersonQuerySet
 from portfolios.models import Fund
 
 
-class OwnPurchase(models.Model):
+class Warned(models.Model):
+    """A warning as it was shown, acknowledged separately, and the time to think that runs from then."""
+
+    warning_text = models.TextField(blank=True)
+    warning_sha256 = models.CharField(max_length=64, blank=True)
+    warning_language = models.CharField(max_length=10, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)  # when the text was shown, the first time in this language
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    may_order_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class OwnPurchase(Warned):
     """One purchase by an investor's own search. Which decision it rests on was written when it was started, and again at the order.
 
     Within the level it is confirmed and ordered. Above it, and for the highest grade, the warning as it was shown is kept here,
@@ -37,12 +51,6 @@ class OwnPurchase(models.Model):
     level = models.SmallIntegerField(choices=Level.choices)
     risk_grade = models.PositiveSmallIntegerField()
     warning_kind = models.CharField(max_length=20, blank=True)  # above_level, highest_grade; empty within the level
-    warning_text = models.TextField(blank=True)
-    warning_sha256 = models.CharField(max_length=64, blank=True)
-    warning_language = models.CharField(max_length=10, blank=True)
-    warned_at = models.DateTimeField(null=True, blank=True)  # when the text was shown, the first time in this language
-    acknowledged_at = models.DateTimeField(null=True, blank=True)
-    may_order_at = models.DateTimeField(null=True, blank=True)
     lapses_at = models.DateTimeField()
     first_clearance = models.ForeignKey(Clearance, on_delete=models.PROTECT, related_name="+")  # at the start
     clearance = models.ForeignKey(Clearance, null=True, blank=True, on_delete=models.PROTECT, related_name="+")  # the order's
@@ -91,3 +99,16 @@ class OwnPurchaseEvent(models.Model):
 
     objects = PersonQuerySet.as_manager()
     investor_path = "purchase__investor"
+
+
+class ProposalWarning(Warned):
+    """The explanation that a proposal with funds of the highest grade waits for, though all of it is within the level."""
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="warning")
+
+    objects = PersonQuerySet.as_manager()
+    investor_path = "proposal__goal__account__investor"
+
+    class Meta:
+        verbose_name = _("explanation of a proposal")
+        verbose_name_plural = _("explanations of proposals")
