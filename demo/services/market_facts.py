@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.services.bulk import write
 from portfolios.jurisdictions import jurisdiction
-from portfolios.jurisdictions.simulated_names import fund_names, manager_name
+from portfolios.jurisdictions.simulated_names import fund_columns, manager_name
 from portfolios.kernels.simulate import SimulatedFund
 from portfolios.kernels.simulate_facts import CLOSED, ENDED, MANAGER, PURCHASE, FundFacts
 from portfolios.kernels.simulate_funds import FundSpec
@@ -18,31 +18,16 @@ _FUNDS_A_TRANSACTION = 500
 
 def write_funds(specs: list[FundSpec]) -> None:
     """Write or overwrite what never changes of the funds."""
-    table, fields = jurisdiction(), [*_columns_of(specs[0]), "category", "asset_class", "risk_grade", "issuer_grade"]
+    table, fields = jurisdiction(), [*fund_columns(specs[0]), "category", "asset_class", "risk_grade", "issuer_grade"]
     funds = []
     for spec in specs:
         kind = table.categories[spec.category]
         graded = {"asset_class": kind.asset_class, "risk_grade": kind.grade, "issuer_grade": kind.grade}
         fixed = {"currency": table.currency, "source": SOURCE, "is_simulated": True}
-        funds.append(Fund(code=spec.code, category=spec.category, **graded, **fixed, **_columns_of(spec)))
+        funds.append(Fund(code=spec.code, category=spec.category, **graded, **fixed, **fund_columns(spec)))
     for start in range(0, len(funds), _FUNDS_A_TRANSACTION):
         block = funds[start : start + _FUNDS_A_TRANSACTION]
         Fund.objects.bulk_create(block, update_conflicts=True, unique_fields=["code"], update_fields=fields)
-
-
-def _columns_of(spec: FundSpec) -> dict[str, Any]:
-    names = fund_names(spec)
-    return {
-        "name_zh": names.zh,
-        "name_en": names.en,
-        "company": names.company,
-        "share_class": spec.share_class,
-        "family_code": spec.family_code,
-        "is_index": spec.is_index,
-        "purchase_fee_bps": spec.purchase_fee_bps,
-        "annual_fee_bps": spec.annual_fee_bps,
-        "sales_fee_bps": spec.sales_fee_bps,
-    }
 
 
 def write_facts(made: Iterable[SimulatedFund], *, published_after: date = date.min) -> int:

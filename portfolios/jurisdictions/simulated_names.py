@@ -29,6 +29,22 @@ def _companies() -> list[tuple[str, str]]:
     return [*map(tuple, words["companies"]), *made]
 
 
+def fund_columns(fund: FundSpec) -> dict[str, Any]:
+    """What of a simulated fund never changes, as columns of `models.Fund`."""
+    names = fund_names(fund)
+    return {
+        "name_zh": names.zh,
+        "name_en": names.en,
+        "company": names.company,
+        "share_class": fund.share_class,
+        "family_code": fund.family_code,
+        "is_index": fund.is_index,
+        "purchase_fee_bps": fund.purchase_fee_bps,
+        "annual_fee_bps": fund.annual_fee_bps,
+        "sales_fee_bps": fund.sales_fee_bps,
+    }
+
+
 def fund_names(fund: FundSpec) -> FundNames:
     """The fund's names and its company's; no two funds of a market share one."""
     words = _words()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from portfolios.jurisdictions.simulated_names import fund_names, manager_name
+from portfolios.jurisdictions.simulated_names import fund_columns, manager_name
 from portfolios.kernels.simulate import SimulatedFund, simulate_funds
 from portfolios.kernels.simulate_facts import MANAGER, Happening
 from portfolios.kernels.simulate_funds import FundSpec
@@ -62,20 +62,9 @@ def _frame(made: Iterable[SimulatedFund], wanted: Wanted) -> Any:
 
 
 def _facts(one: SimulatedFund, since: date) -> FundFacts:
-    spec, facts, names = one.spec, one.facts, fund_names(one.spec)
+    spec, facts = one.spec, one.facts
     last = len(facts.as_of) - 1
-    columns: dict[str, Any] = {
-        "name_zh": names.zh,
-        "name_en": names.en,
-        "company": names.company,
-        "share_class": spec.share_class,
-        "family_code": spec.family_code,
-        "is_index": spec.is_index,
-        "is_simulated": True,
-        "purchase_fee_bps": spec.purchase_fee_bps,
-        "annual_fee_bps": spec.annual_fee_bps,
-        "sales_fee_bps": spec.sales_fee_bps,
-    }
+    columns: dict[str, Any] = fund_columns(spec) | {"is_simulated": True}
     if last >= 0:
         columns |= {
             "size_minor": int(facts.size_minor[last]),

@@ -15,8 +15,8 @@ from portfolios.models import Backtest
 from portfolios.selectors import backtests as selectors
 from portfolios.services import request_backtest
 from portfolios.views.backtest_report import report_context
+from portfolios.views.polling import progress
 
-STOP_POLLING = 286
 A_PAGE = 25
 may_read = permission_required("portfolios.view_backtest", raise_exception=True)
 may_ask = permission_required("portfolios.add_backtest", raise_exception=True)
@@ -61,11 +61,8 @@ def backtest(request: HttpRequest, pk: int) -> HttpResponse:
 @may_read
 @require_safe
 def backtest_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """A fragment polled while the worker is at it; 286 ends the polling and the page is fetched anew."""
     row = get_object_or_404(selectors.backtests_shown(), pk=pk)
-    if selectors.is_at_work(row):
-        return render(request, "portfolios/_backtest_progress.html", {"backtest": row})
-    return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+    return progress(request, "portfolios/_backtest_progress.html", {"backtest": row}, is_at_work=selectors.is_at_work(row))
 
 
 @login_required

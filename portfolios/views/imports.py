@@ -14,8 +14,8 @@ from portfolios.forms.imports import ImportForm
 from portfolios.models import ImportRun
 from portfolios.selectors import import_problem
 from portfolios.selectors import imports as selectors
+from portfolios.views.polling import progress
 
-STOP_POLLING = 286
 A_PAGE = 25
 may_read = permission_required("portfolios.view_importrun", raise_exception=True)
 may_add = permission_required("portfolios.add_importrun", raise_exception=True)
@@ -64,11 +64,8 @@ def import_run(request: HttpRequest, pk: int) -> HttpResponse:
 @may_read
 @require_safe
 def import_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """A fragment polled while the worker is at it; 286 ends the polling and the page is fetched anew."""
     run = get_object_or_404(selectors.imports_shown(), pk=pk)
-    if selectors.is_import_at_work(run):
-        return render(request, "portfolios/_import_progress.html", {"run": run})
-    return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+    return progress(request, "portfolios/_import_progress.html", {"run": run}, is_at_work=selectors.is_import_at_work(run))
 
 
 class _Line:

@@ -13,8 +13,8 @@ from portfolios.forms.models import DecisionForm, refusal
 from portfolios.jurisdictions import jurisdiction
 from portfolios.selectors import model_pages as selectors
 from portfolios.services import ModelsRefused, approve_models, request_models, return_models
+from portfolios.views.polling import progress
 
-STOP_POLLING = 286
 A_PAGE = 25
 may_read = permission_required("portfolios.view_modelset", raise_exception=True)
 may_ask = permission_required("portfolios.add_modelset", raise_exception=True)
@@ -73,11 +73,8 @@ def _chosen(request: HttpRequest) -> tuple[int, int]:
 @may_read
 @require_safe
 def model_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """A fragment polled while the worker is at it; 286 ends the polling and the page is fetched anew."""
     row = get_object_or_404(selectors.model_sets_shown(), pk=pk)
-    if selectors.is_at_work(row):
-        return render(request, "portfolios/_model_progress.html", {"set": row})
-    return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+    return progress(request, "portfolios/_model_progress.html", {"set": row}, is_at_work=selectors.is_at_work(row))
 
 
 @login_required

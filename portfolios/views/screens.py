@@ -20,8 +20,8 @@ from portfolios.selectors import screens as selectors
 from portfolios.selectors.screen_words import screen_rules
 from portfolios.services import request_screen
 from portfolios.views.files import csv_file
+from portfolios.views.polling import progress
 
-STOP_POLLING = 286
 A_PAGE = 25
 ROWS_A_PAGE = 50
 may_read = permission_required("portfolios.view_screenrun", raise_exception=True)
@@ -75,11 +75,8 @@ def screen(request: HttpRequest, pk: int) -> HttpResponse:
 @may_read
 @require_safe
 def screen_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """A fragment polled while the worker is at it; 286 ends the polling and the page is fetched anew."""
     run = get_object_or_404(ScreenRun.objects.defer("versions"), pk=pk)
-    if _is_working(run):
-        return render(request, "portfolios/_screen_progress.html", {"run": run})
-    return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+    return progress(request, "portfolios/_screen_progress.html", {"run": run}, is_at_work=_is_working(run))
 
 
 @login_required
