@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from advisor.rules import may_see_book
-from advisor.views import book, cases, clients, instruments, overrides, review
+from advisor.views import book, cases, clients, instruments, overrides, record, review, statements
 
 
 class AdvisorSite(AdminSite):
@@ -47,6 +47,10 @@ class AdvisorSite(AdminSite):
             path("clients/<int:pk>/level/ask/", self.admin_view(cases.client_reassess), name="client_reassess"),
             path("clients/<int:pk>/level/review/", self.admin_view(cases.client_review), name="client_review"),
             path("clients/<int:pk>/level/rise/", self.admin_view(cases.client_rise), name="client_rise"),
+            path("clients/<int:pk>/record/", self.admin_view(record.client_record), name="client_record"),
+            path("clients/<int:pk>/statement/", self.admin_view(statements.client_statement), name="client_statement"),
+            path("clients/<int:pk>/statement/pdf/", self.admin_view(statements.client_statement_pdf), name="client_statement_pdf"),
+            path("record/", self.admin_view(record.record), name="record"),
             path("queue/", self.admin_view(cases.queue_page), name="queue"),
             path("level-reviews/", self.admin_view(cases.reviews_page), name="level_reviews"),
             path("level-reviews/<int:pk>/decide/", self.admin_view(cases.review_decide), name="level_review_decide"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from advisor.views import funds, goals, level, onboarding, orders, preferences, proposals, purchases
+from advisor.views import funds, goals, level, onboarding, orders, preferences, proposals, purchases, statements
 from advisor.views.home import home
 
 urlpatterns = [
@@ -25,6 +25,8 @@ urlpatterns = [
     path("assessments/<int:pk>/answers.csv", level.assessment_csv, name="assessment_csv"),
     path("call-me/", onboarding.call_me, name="call_me"),
     path("preferences/", preferences.preferences, name="preferences"),
+    path("statement/", statements.statement, name="statement"),
+    path("statement/pdf/", statements.statement_pdf, name="statement_pdf"),
     # Funds and own orders
     path("funds/", funds.fund_list, name="fund_list"),
     path("funds/<str:code>/", funds.fund, name="fund"),
@@ -36,4 +38,5 @@ urlpatterns = [
     path("purchases/<int:pk>/order/", purchases.purchase_order, name="purchase_order"),
     path("purchases/<int:pk>/withdraw/", purchases.purchase_withdraw, name="purchase_withdraw"),
     path("goals/<int:pk>/redeem/<str:code>/", purchases.redeem, name="redeem"),
+    path("proposals/<int:pk>/explanation/", purchases.proposal_warning, name="proposal_warning"),
 ]

@@ -57,8 +57,9 @@ def addresses(resolver=None, namespace=""):
 
 
 @pytest.fixture
-def annas(people):
+def annas(people, monkeypatch):
     """One of everything that an address can name, all of it Anna's or everybody's."""
+    monkeypatch.setattr("advisor.views.statements.render_pdf", lambda html: b"%PDF-")  # who is let in, not how it is drawn
     investor, now = people.anna_investor, timezone.now()
     assess_in_bulk(sheets=[BulkAssessment(investor.pk, ANSWERS, 10_000_000, now)])
     assessment = investor.assessments.get()
@@ -136,6 +137,7 @@ def make_purchase(goal, fund) -> OwnPurchase:
 # Which of Anna's things a parameter of an address stands for.
 THING = {
     **dict.fromkeys([f"advisors:client_{step}" for step in ("hold", "reassess", "review", "rise")], "client"),
+    **dict.fromkeys([f"advisors:client_{page}" for page in ("record", "statement", "statement_pdf")], "client"),
     "advisors:client": "client", "advisors:client_level": "client", "advisors:task_done": "task", "advisors:override": "goal",
     "advisors:override_withdraw": "override", "message": "message", "unsubscribe": "token", "segment": "segment",
     "fund": "fund", "goal": "goal", "proposal_new": "goal", "redeem": "goal",

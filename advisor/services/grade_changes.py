@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from advisor.errors import Refused
 from advisor.kernels.goals import goal_level
-from advisor.models import Goal, Investor, Override, Proposal, ProposalDue, ProposalEvent
+from advisor.models import Goal, Investor, Override, Proposal, ProposalDue, ProposalEvent, RecordKind
 from advisor.selectors.holders import Holder, holders_of
 from advisor.selectors.suitability import fund_suits, level_for_goal
 from advisor.services.capacity import give_back_capacity
@@ -23,6 +23,7 @@ from advisor.services.following import mark_read, read_unread
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import OPEN, request_proposal
 from advisor.services.queue import open_tasks
+from advisor.services.record import NewRecord, append_records, lock_chain
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, GradeChange
 
@@ -87,11 +88,15 @@ def _supersede(level: int, codes: list[str]) -> int:
     n_done = 0
     while keys := list(holding.values_list("pk", flat=True)[:PROPOSALS_A_WRITE]):
         with transaction.atomic():
+            owners = dict(Proposal.objects.filter(pk__in=keys).values_list("pk", "goal__account__investor_id"))
+            lock_chain(*owners.values())  # before the proposals, as whoever accepts one locks them
             ready = Proposal.objects.select_for_update(of=("self",)).filter(pk__in=keys, state=Proposal.State.READY)
             found = list(ready.order_by("pk").values_list("pk", "goal_id"))
             Proposal.objects.filter(pk__in=[pk for pk, _ in found]).update(state=Proposal.State.SUPERSEDED)
             why = "a fund's risk grade rose above the level"
             ProposalEvent.objects.bulk_create(ProposalEvent(proposal_id=pk, to_state=Proposal.State.SUPERSEDED, why=why) for pk, _ in found)
+            told = [NewRecord(owners[pk], RecordKind.PROPOSAL_TAKEN_BACK, {"proposal": pk, "why": why}, timezone.now()) for pk, _ in found]
+            append_records(records=told)
             give_back_capacity([pk for pk, _ in found])
             _note_due(goal_id for _, goal_id in found)
         n_done += len(found)

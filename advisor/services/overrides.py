@@ -193,6 +193,7 @@ def _expire(overrides: Iterable[Override]) -> int:
     return n_ended
 
 
+@transaction.atomic
 def _end(override: Override, state: str, actor: Any, why: str) -> bool:
     """One transition out of force, once: whoever comes second writes nothing."""
     investor_id = override.goal.account.investor_id

@@ -64,9 +64,9 @@ def append_records(*, records: Iterable[NewRecord]) -> int:
     return n
 
 
-def lock_chain(investor_id: int) -> None:
-    """Let nobody else append to the chain until the transaction ends: taken first where other rows are locked before the entry."""
-    _lock([investor_id])
+def lock_chain(*investor_ids: int) -> None:
+    """Let nobody else append to these chains until the transaction ends: taken first where other rows are locked before the entry."""
+    _lock(sorted(set(investor_ids)))
 
 
 RECORD_COLUMNS = ("investor_id", "seq", "kind", "at", "commitment", "previous", "hash")
