@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from advisor.rules import may_audit
 from advisor.selectors.book import REASONS, SORTS, BookQuery, book
 
 
@@ -35,6 +36,7 @@ def book_page(request: HttpRequest) -> HttpResponse:
     context = {
         "book": shown,
         "sorts": SORTS,
+        "may_audit": may_audit(request.user),
         "query_string": query_string(query, page=shown.page.number),
         "everybody": query_string(query, reason="", page=1),
         "filters": [(reason, query_string(query, reason=reason.code, page=1)) for reason in shown.reasons],
