@@ -15,6 +15,7 @@ from advisor import rules
 from advisor.instruments import load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
+from advisor.selectors.behaviour_page import BehaviourPage, behaviour_page
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
 from advisor.selectors.level_words import TASKS
 from advisor.selectors.readvice import client_reviews, is_for_gain, problem_in_words, reasons_of
@@ -118,6 +119,7 @@ class ClientPage:
     proposals: list[Proposal]
     overrides: list[Override]
     tasks: list[TaskRow]
+    behaviour: BehaviourPage
 
     @property
     def goals_in_need(self) -> list[GoalView]:
@@ -149,6 +151,7 @@ def client_page(user: Any, investor: Investor) -> ClientPage:
         proposals=proposals,
         overrides=overrides,
         tasks=task_rows(investor),
+        behaviour=behaviour_page(investor),
     )
 
 

@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from advisor.kernels.risk_profile import Measure
 from advisor.models import BehaviourNight, BehaviourReading, Investor
 from advisor.selectors.behaviour import measures_of
+from advisor.selectors.behaviour_page import behaviour_page
 from advisor.services import behaviour as service
 from advisor.services import give_consent
 from advisor.services.behaviour import is_behaviour_waiting, read_behaviour, read_behaviour_of
@@ -143,3 +145,26 @@ def test_a_grade_counts_from_its_day_on_and_a_ledger_with_too_much_sold_measures
     Order.objects.filter(side="sell").update(units_centi=2_000_000)
     found = read_behaviour_of(investor=people.anna_investor)
     assert (found.problem, found.measures, found.damage) == ("sold_more_than_held", {}, 0.0) and measures_of(people.anna_investor) is None
+
+
+def test_an_advisor_reads_each_measure_with_the_orders_it_rests_on(client, people, pot, told, django_assert_num_queries):
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+    client.force_login(people.ada)
+
+    def page():
+        return " ".join(client.get(reverse("advisors:client", args=[people.anna_investor.pk])).content.decode().split())
+
+    assert "the orders are read tonight" in page()
+    trade(pot, "EQ", "sell", 10_000, weekday(10))
+    for back in range(15):
+        trade(pot, "GO", "buy", 100, weekday(20 + back))
+    read_behaviour()
+    with django_assert_num_queries(3):
+        found = behaviour_page(people.anna_investor)
+    assert [row.name for row in found.measures] == ["panic", "turnover", "disposition", "concentration", "chasing"]
+    seen = page()
+    assert f"Of ¥18,500 at risk as Chinese shares fell on {fell_on()}, ¥8,500 was sold within sixty trading days: 46 %." in seen
+    assert "On 1 day of a sale 0 of 0 gains were taken and 1 of 1 losses." in seen
+    assert "Fund EQ" in seen and "And 4 earlier orders." in seen  # of sixteen orders of turnover the latest twelve
+    give_consent(investor=people.anna_investor, purpose="profiling", is_given=False, source="test")
+    assert "has not agreed to profiling" in page() and "¥8,500" not in page()
