@@ -34,12 +34,14 @@ def sweep_task() -> None:
             sweep(Proposal, execute_proposal_task)
             for run in services.runs_to_ring():
                 ring(readvise_block_task, run)
+            if services.is_behaviour_left():
+                ring(read_behaviour_task)
 
 
-@shared_task(name="advisor.read_behaviour", queue="bulk", time_limit=1200)
+@shared_task(name="advisor.read_behaviour", queue="bulk", time_limit=900)
 def read_behaviour_task() -> None:
     """Some minutes of a night; rings for the rest, so that other work of the queue gets its turn."""
-    with only_one("advisor-read-behaviour", seconds=1200) as is_mine:
+    with only_one("advisor-read-behaviour", seconds=900) as is_mine:
         night = services.read_behaviour(seconds=300) if is_mine else None
     if night is not None and night.finished_at is None:
         ring(read_behaviour_task)

@@ -2,7 +2,7 @@
 
 from advisor.services.acceptance import accept_proposal, check_acceptable
 from advisor.services.assessments import BulkAssessment, assess_in_bulk, complete_assessment
-from advisor.services.behaviour import is_behaviour_waiting, read_behaviour, read_behaviour_of
+from advisor.services.behaviour import is_behaviour_left, read_behaviour, read_behaviour_of
 from advisor.services.drafts import save_answer, start_assessment
 from advisor.services.goals import GoalError, GoalRequest, add_goal, change_goal
 from advisor.services.grade_changes import GradeChangesFollowed, follow_grade_changes, request_due_proposals
@@ -60,7 +60,7 @@ __all__ = [
     "give_consent",
     "give_consents",
     "hold_level",
-    "is_behaviour_waiting",
+    "is_behaviour_left",
     "lapse_purchases",
     "lower_level",
     "make_override",

@@ -19,6 +19,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -40,6 +41,7 @@ ROWS_A_WRITE = 2_000
 CURSOR = "behaviour"
 DAYS_OF_SPREAD = 28
 NOTHING_TO_READ = timedelta(days=365)
+RING_AGAIN_AFTER = timedelta(minutes=15)
 _FIGURES = ("as_of", "measures", "risk_assets_minor", "damage", "panic_on", "begins_on", "problem", "computed_at")
 Row = tuple[Any, ...]
 
@@ -70,9 +72,11 @@ def read_behaviour(*, seconds: float | None = None, on: date | None = None) -> B
     return night
 
 
-def is_behaviour_waiting() -> bool:
-    """Whether a night was begun and not finished."""
-    return BehaviourNight.objects.filter(finished_at=None).exists()
+def is_behaviour_left() -> bool:
+    """Whether a night lies about unfinished: its worker died, or its message was lost. Says so once in a while, not at each call."""
+    long_ago = timezone.now() - RING_AGAIN_AFTER
+    is_left = BehaviourNight.objects.filter(finished_at=None, started_at__lt=long_ago).exists()
+    return is_left and cache.add("behaviour-rung", "1", timeout=RING_AGAIN_AFTER.total_seconds())
 
 
 def _due(on: date) -> QuerySet[BehaviourReading]:

@@ -12,7 +12,7 @@ from advisor.selectors.behaviour import measures_of
 from advisor.selectors.behaviour_page import behaviour_page
 from advisor.services import behaviour as service
 from advisor.services import give_consent
-from advisor.services.behaviour import is_behaviour_waiting, read_behaviour, read_behaviour_of
+from advisor.services.behaviour import is_behaviour_left, read_behaviour, read_behaviour_of
 from advisor.tasks import read_behaviour_task
 from portfolios.models import Fund, GradeChange, Order
 from tests.advisor.behaviour_db import agree, fell_on, make_prices, pot_of, trade
@@ -54,7 +54,7 @@ def test_a_night_reads_who_agreed_and_keeps_what_each_measure_rests_on(people, p
     trade(silent, "EQ", "buy", 10_000, weekday(-300))
     agree(people.ben_investor, is_given=False)
     night = read_behaviour()
-    assert (night.n_due, night.n_read, night.n_forgotten) == (1, 1, 0) and night.finished_at and not is_behaviour_waiting()
+    assert (night.n_due, night.n_read, night.n_forgotten) == (1, 1, 0) and night.finished_at
     found = reading_of(people.anna_investor)
     panic = found.measures["panic"]
     # In minor units: 850,000 of shares sold, of 850,000 + 1,000,000 on the morning of the crossing.
@@ -114,7 +114,9 @@ def test_withdrawn_consent_deletes_the_reading_and_leaves_the_level(people, pot,
 def test_a_night_that_was_interrupted_goes_on_where_it_was(people, pot, told, monkeypatch):
     trade(pot, "EQ", "sell", 10_000, weekday(10))
     agree(people.ben_investor)
-    assert read_behaviour(seconds=0).finished_at is None and is_behaviour_waiting()
+    assert read_behaviour(seconds=0).finished_at is None and not is_behaviour_left()  # somebody may be at it
+    BehaviourNight.objects.update(started_at=timezone.now() - timedelta(minutes=16))
+    assert [is_behaviour_left(), is_behaviour_left()] == [True, False]
 
     def dies(*, investor_ids):
         raise RuntimeError("the worker was killed")
