@@ -54,6 +54,20 @@ class WarningForm(forms.Form):
     sha256 = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
 
+class ExplanationForm(forms.Form):
+    """Of a proposal: that the explanation with this hash was read, and that these funds are wanted. Neither is ticked for anybody."""
+
+    has_read = forms.BooleanField(
+        label=gettext_lazy("I have read all of it and understand it"),
+        error_messages={"required": gettext_lazy("Please confirm that you have read it.")},
+    )
+    wants_it = forms.BooleanField(
+        label=gettext_lazy("I want these funds in my portfolio"),
+        error_messages={"required": gettext_lazy("Please say that you want them, or ask for another proposal.")},
+    )
+    sha256 = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
 class RedeemForm(forms.Form):
     units = forms.DecimalField(
         label=gettext_lazy("How many units?"),

@@ -1,19 +1,21 @@
 """Purchases of one's own as pages show them: the warning in words, what it costs, the money there is, and what waits."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from advisor.jurisdictions.purchases import purchase_rules
-from advisor.kernels.suitability import Decision, Verdict
-from advisor.models import Goal, Investor, OwnPurchase
+from advisor.kernels.suitability import HIGHEST_GRADE, Decision, Verdict
+from advisor.models import Goal, Investor, OwnPurchase, Proposal
 from advisor.models.purchases import LIVE
 from advisor.selectors.refusals import sentence
-from advisor.selectors.suitability import decide_for, fund_suits, level_for_goal
+from advisor.selectors.suitability import decide_for, decide_weights, fund_suits, level_for_goal
 from portfolios import calendar
 from portfolios import selectors as portfolio_selectors
 from portfolios.jurisdictions import jurisdiction
@@ -74,13 +76,36 @@ def warning_words(purchase: OwnPurchase) -> str:
     return words.strip()
 
 
+def proposal_decision(proposal: Proposal, funds: Mapping[str, Fund]) -> Decision:
+    """What the gate says of all that a proposal would buy, at the goal's own level; no query."""
+    result = proposal.result or {}
+    bought = {code: float(amount) for code, amount in result["amounts"].items()}
+    return decide_weights(proposal.level, bought, funds, loss=result.get("cvar"), limit=result.get("cvar_limit"))
+
+
+def proposal_warning_words(proposal: Proposal, funds: Mapping[str, Fund]) -> str:
+    """The explanation of a proposal's funds of the highest grade in the reader's language; empty where it holds none."""
+    rules, amounts = purchase_rules(), (proposal.result or {})["amounts"]
+    highest = [fund for code, fund in sorted(funds.items()) if fund.risk_grade == HIGHEST_GRADE and amounts.get(code)]
+    if not highest:
+        return ""
+    said = rules.warnings["proposal"].said.format(
+        grade=HIGHEST_GRADE,
+        funds=_(", ").join(f"{fund.name or fund.code} ({fund.code})" for fund in highest),
+        amount=yuan(sum(amounts[fund.code] for fund in highest)),
+        level=jurisdiction().levels[proposal.inputs.get("person_level", proposal.level)].code,
+        hours=rules.wait_hours,
+    )
+    return said.strip()
+
+
 def sha256_of(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
 def purchase_costs(fund: Fund, amount_minor: int, at: datetime | None = None) -> PurchaseCosts:
     """What buying for an amount would cost, at an unchanged NAV; no query."""
-    fee_minor, _ = split_purchase(amount_minor, fund.purchase_fee_bps, MICRO_PER_UNIT)
+    fee_minor, _units = split_purchase(amount_minor, fund.purchase_fee_bps, MICRO_PER_UNIT)
     priced_on = calendar.price_date(at or timezone.now())
     return PurchaseCosts(
         fee_minor=fee_minor,

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
-from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent, RecordKind
+from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, ProposalEvent, ProposalWarning, RecordKind
+from advisor.selectors.purchases import proposal_decision
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from advisor.services.capacity import capacity_holder, capacity_reference
 from advisor.services.record import append_record
@@ -59,7 +60,21 @@ def check_acceptable(proposal: Proposal, actor: Any, seen_sha256: str | None = N
     for code in amounts:
         if code not in funds:
             raise Refused("fund_not_suitable", fund=code)
+    _check_gate(proposal, funds)
     return funds
+
+
+def _check_gate(proposal: Proposal, funds: dict[str, Fund]) -> None:
+    """Ask the gate about all of it together; what holds the highest grade was explained, acknowledged and thought over before."""
+    decision = proposal_decision(proposal, funds)
+    if decision.verdict != Verdict.RECOMMEND:
+        raise Refused("above_budget")
+    if decision.wants_warning:
+        row = ProposalWarning.objects.filter(proposal=proposal).first()
+        if row is None or row.may_order_at is None:
+            raise Refused("not_acknowledged")
+        if timezone.now() < row.may_order_at:
+            raise Refused("must_wait", at=timezone.localtime(row.may_order_at).strftime("%Y-%m-%d %H:%M"))
 
 
 def _refusal_of(state: str) -> str:

@@ -33,6 +33,8 @@ def _why_not(proposal: Proposal, user: Any) -> dict[str, Any]:
     try:
         services.check_acceptable(proposal, user)
     except Refused as refusal:
+        if refusal.code == "not_acknowledged":
+            return {}  # accepting begins with the explanation
         return {"why_not": selectors.sentence(refusal.code, refusal.params), "asking_helps": refusal.code in ASKING_HELPS}
     return {}
 
@@ -73,6 +75,8 @@ def proposal_accept(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("goal", pk=row.goal_id)
         funds = services.check_acceptable(row, request.user)
     except Refused as refusal:
+        if refusal.code == "not_acknowledged":
+            return redirect("proposal_warning", pk=pk)
         messages.warning(request, selectors.sentence(refusal.code, refusal.params))
         return redirect("proposal", pk=pk)
     context = {"proposal": row, "orders": selectors.planned_orders(row, funds, timezone.now()), "pot": pot_of(row.goal)}

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from advisor import selectors, services
 from advisor.errors import Refused
-from advisor.forms.purchases import PurchaseForm, RedeemForm, WarningForm
-from advisor.models import Goal, Investor, OwnPurchase
+from advisor.forms.purchases import ExplanationForm, PurchaseForm, RedeemForm, WarningForm
+from advisor.models import Goal, Investor, OwnPurchase, Proposal
 from advisor.selectors.purchases import buying_page, goals_with_money, is_above_goal, purchase_costs, purchases_of
+from advisor.services.proposal_warnings import acknowledge_proposal_warning, show_proposal_warning
 from portfolios.models import Fund
 from portfolios.money import from_minor
 
@@ -126,3 +127,28 @@ def _redeemed(request: HttpRequest, goal: Goal, fund: Fund, form: RedeemForm) ->
     services.redeem_units(goal=goal, fund=fund, units_centi=form.units_centi, key=key, actor=request.user)
     messages.success(request, _("The redemption is ordered; here you can follow it."))
     return redirect("order_list")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def proposal_warning(request: HttpRequest, pk: int) -> HttpResponse:
+    """The explanation of a proposal's funds of the highest grade; anything else about it is said on the proposal's page."""
+    mine = Proposal.objects.visible_to(request.user).filter(goal__account__investor__user=request.user.pk)
+    row = get_object_or_404(mine.select_related("goal__account__investor"), pk=pk)
+    try:
+        services.check_acceptable(row, request.user)
+        return redirect("proposal_accept", pk=pk)
+    except Refused as refusal:
+        if refusal.code != "not_acknowledged":
+            return redirect("proposal", pk=pk)
+    form = ExplanationForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            acknowledge_proposal_warning(proposal=row, actor=request.user, seen_sha256=form.cleaned_data["sha256"])
+            return redirect("proposal", pk=pk)
+        except Refused as refusal:
+            form.add_error(None, selectors.sentence(refusal.code, refusal.params))
+    funds = Fund.objects.in_bulk(sorted((row.result or {})["amounts"]), field_name="code")
+    warning = show_proposal_warning(proposal=row, funds=funds)
+    context = {"proposal": row, "warning": warning, "form": form}
+    return render(request, "advisor/proposal_warning_page.html", context, status=422 if form.errors else 200)

@@ -36,7 +36,7 @@ from portfolios.services.levels import advised_funds
 from tests.advisor.site_world import give_level, make_assessment, make_goal, make_proposal
 from tests.portfolios.market import make_fund
 
-# y: recommended, listed, bought. x: the same, and explained separately before an own purchase. w: by one's own wish after a
+# y: recommended, listed, bought. x: the same, and explained separately before it is ordered. w: by one's own wish after a
 # warning, never recommended. -: never.
 FUNDS = ["MONEY1", "SHORT1", "GRADE2", "GRADE3", "GRADE4", "GRADE5"]
 TABLE = {
@@ -75,6 +75,14 @@ def refused(errors, do) -> bool:
     return False
 
 
+def refusal(do) -> str:
+    try:
+        do()
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
 def test_the_list_shows_what_may_be_recommended_and_a_search_marks_the_rest(people, market):
     for level, _ in levels(people):
         view = fund_view(people.anna)
@@ -110,16 +118,17 @@ def test_a_proposal_is_neither_made_nor_accepted_above_the_level(people, market)
     make_assessment(people.anna_investor)
     for level, investor in levels(people):
         goal.account.investor = investor
-        for code in FUNDS:
+        for code, cell in zip(FUNDS, TABLE[level].split(), strict=True):
             solution = SimpleNamespace(weights={code: 1.0}, cvar=0.0, cvar_limit=1.0)
             is_made = not refused(DataError, lambda level=level, solution=solution: _check_funds(level, solution, market))
             proposal = make_proposal(
                 goal, level, {code: 1.0}, inputs={"funding": "deposit"}, result={"weights": {code: 1.0}, "amounts": {code: 100_000}}
             )
-            is_accepted = not refused(Refused, lambda proposal=proposal: check_acceptable(proposal, people.anna))
+            why_not = refusal(lambda proposal=proposal: check_acceptable(proposal, people.anna))
             decision = decide_portfolio(investor, {"MONEY1": 0.999, code: 0.001} if code != "MONEY1" else {code: 1.0}, goal)
             expected = code in RECOMMENDED[level]
-            assert (is_made, is_accepted, decision.verdict == "recommend") == (expected, expected, expected), (level, code)
+            assert (is_made, decision.verdict == "recommend") == (expected, expected), (level, code)
+            assert why_not == {"y": "", "x": "not_acknowledged"}.get(cell, "fund_not_suitable"), (level, code)
     assert Proposal.objects.filter(state="accepted").count() == 0
 
 
