@@ -36,10 +36,12 @@ class Scored:
     capacity: Floats
     spread: Floats
     score: Floats
+    error: Floats
     raw_level: Ints
     raw_certainty: Floats
     lowered_level: Ints
     level: Ints
+    certainty: Floats
     alone: Mapping[str, Bools]  # a ceiling or gate's name: without it alone the level would be higher
 
 
@@ -58,11 +60,23 @@ def ascending(item: Item) -> list[str]:
 def draw_people(items: Sequence[Item], shares: Mapping[str, Mapping[str, float]], *, n: int = N_PEOPLE, seed: int = SEED) -> Ints:
     """Return (n, items): the place among its item's options of each person's answer, from their traits."""
     rng = np.random.default_rng(seed)
+    return answered(items, shares, draw_traits(n, rng), rng)
+
+
+def draw_traits(n: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """The latent trait of each block, (n,) each, standard normal."""
     rest = math.sqrt(1 - TRAIT_CORRELATION**2)
     tolerance, *others = rng.standard_normal((3, n))
-    traits = {"tolerance": tolerance} | {
+    return {"tolerance": tolerance} | {
         block: TRAIT_CORRELATION * tolerance + rest * own for block, own in zip(("capacity", "knowledge"), others, strict=True)
     }
+
+
+def answered(
+    items: Sequence[Item], shares: Mapping[str, Mapping[str, float]], traits: Mapping[str, Floats], rng: np.random.Generator
+) -> Ints:
+    """Return (n, items) as `draw_people`: answers of people with these traits, with new errors at each call."""
+    n = len(traits["tolerance"])
     columns = []
     for item in items:
         order, places = ascending(item), list(item.options)
@@ -111,12 +125,18 @@ def assess_all(answers: Ints, items: Sequence[Item], rules: Rules, sem: Sem) -> 
     disagreement = rules.spread_error * np.maximum(0.0, spread - rules.free_spread)
     error = np.sqrt((weights**2 * errors**2).sum(axis=1) + disagreement**2)
     edges = np.array([0.0, *rules.thresholds, 100.0])
-    above = score - edges[raw - 1]
-    certainty = np.where(raw == C1, 1.0, 0.5 * _erfc(-above / (error * math.sqrt(2))).astype(np.float64))
+    certainty = mass_above(raw, score, error, rules)
     in_lower_half = score < (edges[raw - 1] + edges[raw]) / 2 - NEAR
     lowered = np.maximum(C1, raw - ((certainty < rules.queue_below) & in_lower_half))
     level, alone = _limited(lowered, _limits(answers, items, rules))
-    return Scored(t, k, spread, score, raw, certainty, lowered, level, alone)
+    return Scored(t, k, spread, score, error, raw, certainty, lowered, level, mass_above(level, score, error, rules), alone)
+
+
+def mass_above(level: Ints, score: Floats, error: Floats, rules: Rules) -> Floats:
+    """`risk_profile.mass_at_or_above` of many; the errors are above 0."""
+    edges = np.array([-math.inf, -math.inf, *rules.thresholds])
+    with np.errstate(invalid="ignore"):
+        return 0.5 * _erfc(-(score - edges[level]) / (error * math.sqrt(2))).astype(np.float64)
 
 
 def _limits(answers: Ints, items: Sequence[Item], rules: Rules) -> dict[str, tuple[int, Bools]]:

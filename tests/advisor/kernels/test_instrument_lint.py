@@ -75,6 +75,7 @@ def test_all_at_once_is_scored_as_one_by_one():
         alone = risk_profile.assess(risk_profile.sheet(sheet, items), RULES, sem)
         assert scored.score[person] == pytest.approx(alone.blend.score, abs=1e-9)
         assert scored.raw_certainty[person] == pytest.approx(alone.raw_certainty, abs=1e-9)
+        assert (scored.error[person], scored.certainty[person]) == pytest.approx((alone.error, alone.certainty), abs=1e-9)
         assert (scored.raw_level[person], scored.lowered_level[person], scored.level[person]) == (
             alone.blend.raw_level, alone.lowered_level, alone.level,
         )  # fmt: skip
