@@ -81,11 +81,11 @@ def report_life_event(*, investor: Investor, what: str, actor: Any) -> ReviewTri
         raise Refused("unknown_event")
     today = timezone.localdate()
     with transaction.atomic():
-        cause = Cause(investor.pk, f"{what}:{today.isoformat()}", today, {"what": what})
+        cause = Cause(investor.pk, _next_about(investor, Kind.LIFE_EVENT), today, {"what": what})
         if open_triggers(kind=Kind.LIFE_EVENT, causes=[cause]):
             told = {"trigger": str(Kind.LIFE_EVENT), "what": what}
             append_record(investor_id=investor.pk, kind=RecordKind.REASSESSMENT, payload=told)
-    return ReviewTrigger.objects.filter(investor=investor, kind=Kind.LIFE_EVENT).latest("since", "pk")
+    return ReviewTrigger.objects.get(investor=investor, kind=Kind.LIFE_EVENT, closed_at=None)
 
 
 def ask_reassessment(*, investor: Investor, advisor: Any, reason: str) -> ReviewTrigger:
@@ -96,7 +96,13 @@ def ask_reassessment(*, investor: Investor, advisor: Any, reason: str) -> Review
     now = timezone.now()
     with transaction.atomic():
         details = {"advisor": advisor.pk, "reason": reason}
-        if open_triggers(kind=Kind.ASKED, causes=[Cause(investor.pk, now.isoformat(), timezone.localdate(now), details)]):
+        cause = Cause(investor.pk, _next_about(investor, Kind.ASKED), timezone.localdate(now), details)
+        if open_triggers(kind=Kind.ASKED, causes=[cause]):
             told = {"trigger": str(Kind.ASKED)} | details
             append_record(investor_id=investor.pk, kind=RecordKind.REASSESSMENT, payload=told, at=now)
     return ReviewTrigger.objects.get(investor=investor, kind=Kind.ASKED, closed_at=None)
+
+
+def _next_about(investor: Investor, kind: str) -> str:
+    """What people say is counted: who says the same again after an assessment says something new."""
+    return f"{kind}:{1 + ReviewTrigger.objects.filter(investor=investor, kind=kind).count()}"
