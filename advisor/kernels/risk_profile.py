@@ -5,7 +5,7 @@ Source: spec/risk-assessment.md; docs/method-risk.md has the formulas. The weigh
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
 LOWEST, C1, C5 = 0, 1, 5
@@ -241,6 +241,9 @@ def assess(sheet: Sheet, rules: Rules, sem: Sem) -> Profile:
     error = score_error(mixed, rules, sem)
     raw_certainty = mass_at_or_above(mixed.raw_level, mixed.score, error, rules)
     is_queued = sheet.is_low_quality or raw_certainty < rules.queue_below
+    if readings and not is_queued:
+        # The error steps down where the blocks come within the cap: without this, deeds that narrow the gap could lift a level.
+        is_queued = assess(replace(sheet, behaviour=None), rules, sem).is_queued
     lowered_by = _reasons_to_lower(mixed, readings, sheet, is_queued, rules)
     lowered_level = max(C1, mixed.raw_level - bool(lowered_by))
     caps = _caps(sheet, lowered_level, rules)
