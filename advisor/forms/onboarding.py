@@ -45,12 +45,18 @@ class PreferenceForm(forms.Form):
 
 
 class GoalForm(forms.Form):
-    kind = forms.ChoiceField(label=gettext_lazy("What is it for?"), choices=Goal.Kind.choices, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What is it for?"),
+        choices=Goal.Kind.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Choose what the money is for.")},
+    )
     name = forms.CharField(label=gettext_lazy("What do you call it?"), max_length=60, required=False)
     amount = forms.DecimalField(
         label=gettext_lazy("How much would you invest now, in yuan?"),
         max_digits=14,
         decimal_places=2,
+        error_messages={"required": gettext_lazy("Say how much you would invest.")},
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "min": "100", "step": "any", "autocomplete": "off"}),
     )
     target_date = forms.DateField(

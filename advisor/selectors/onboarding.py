@@ -56,6 +56,10 @@ class QuestionPage:
     def is_staircase(self) -> bool:
         return self.item.kind == "staircase"
 
+    @property
+    def step(self) -> int:
+        return len(self.way) + 1
+
 
 @dataclass(frozen=True)
 class Clash:

@@ -15,7 +15,9 @@ from tests.conftest import make_user
 from tests.portfolios.market import make_fund
 from tests.portfolios.models_world import approve_models_without_weights
 
-INSTRUMENT = load_instrument("standard@1")
+INSTRUMENT = load_instrument("standard@2")
+# What the gamble is answered, step by step, to end at an option.
+WAYS = {"2": ("yes", "no", "yes"), "1.2": ("yes", "yes", "yes")}
 # A person a little above the middle, held at C3 by the loss they can bear.
 ANSWERS = {
     "income": "steady", "reserve": "6-to-12", "debt": "light-mortgage", "share": "25-to-50", "dependants": "1", "age": "40-to-54",
@@ -56,8 +58,17 @@ def ready(agreed, client):
 @pytest.fixture
 def answered(ready, client):
     for code, option in ANSWERS.items():
-        assert client.post(reverse("onboarding_question", args=[code]), {"answer": option}).status_code == 302
+        assert answer(client, code, option).status_code == 302
     return ready
+
+
+def answer(client, code, option):
+    """Answer one question as a browser does, the gamble in its steps."""
+    there = reverse("onboarding_question", args=[code])
+    for said in WAYS[option] if code == "coin" else [option]:
+        response = client.post(there, {"answer": said})
+        there = response.url
+    return response
 
 
 def goal_data(**changed):
@@ -80,10 +91,11 @@ def test_the_whole_way_leads_from_one_step_to_the_next(person, client):
         assert f"{number} of 16" in page
         assert page.count("<h1") == 1
         assert item.why.en in page
-        assert page.count('type="radio"') == len(item.options)
+        assert page.count('type="radio"') == (2 if item.steps else len(item.options))
         assert " checked" not in page
-        response = client.post(reverse("onboarding_question", args=[item.code]), {"answer": ANSWERS[item.code]}, follow=True)
-    assert response.redirect_chain[-1][0] == reverse("onboarding_check")
+        there = answer(client, item.code, ANSWERS[item.code]).url
+        response = client.get(there)
+    assert there == reverse("onboarding_check")
     assert "Up to 20,000 yuan" in response.content.decode()
     response = client.post(reverse("onboarding_check"), follow=True)
     assert response.redirect_chain[-1][0] == reverse("onboarding_result")
@@ -99,8 +111,9 @@ def test_the_whole_way_leads_from_one_step_to_the_next(person, client):
 def test_no_page_shows_a_score(answered, client):
     for code in ANSWERS:
         page = client.get(reverse("onboarding_question", args=[code])).content.decode()
-        for option in INSTRUMENT.item(code).options:
-            assert f'value="{option.code}"' in page
+        item = INSTRUMENT.item(code)
+        for option in ("yes", "no") if item.steps else [option.code for option in item.options]:
+            assert f'value="{option}"' in page
         assert "score" not in page.lower().replace("underscore", "")
 
 
@@ -140,7 +153,7 @@ def test_agreeing_writes_each_purpose_apart_and_only_once(person, client):
         ({"target_date": "2999-01-01"}, "Choose a day within the next 60 years."),
         ({"target_date": "31 February"}, "Enter a valid date."),
         ({"kind": "yacht"}, "Select a valid choice"),
-        ({"kind": ""}, "This field is required."),
+        ({"kind": ""}, "Choose what the money is for."),
         ({"name": "x" * 61}, "at most 60 characters"),
     ],
 )
@@ -164,7 +177,7 @@ def test_another_amount_asks_the_questions_about_money_again(answered, client):
     client.post(reverse("onboarding_goal"), goal_data(amount="50000"))
     goal, draft = Goal.objects.get(), Assessment.objects.get()
     assert (goal.amount_minor, draft.amount_minor) == (5_000_000, 5_000_000)
-    assert ANSWERS.keys() - draft.answers.keys() == {"loss", "reaction", "mix", "coin"}
+    assert ANSWERS.keys() - draft.answers.keys() == {"share", "loss", "reaction", "mix", "coin"}
     assert "Up to 10,000 yuan" in client.get(reverse("onboarding_question", args=["loss"])).content.decode()
 
 
@@ -308,7 +321,7 @@ def test_after_a_year_the_questions_come_again_and_the_old_answers_stay(answered
     Investor.objects.update(level_valid_until=timezone.localdate() - timedelta(days=1))
     assert follow(client) == reverse("onboarding_question", args=["income"])
     for code, option in (ANSWERS | {"loss": "up-to-10"}).items():
-        client.post(reverse("onboarding_question", args=[code]), {"answer": option})
+        answer(client, code, option)
     client.post(reverse("onboarding_check"))
     investor = Investor.objects.get()
     assert (investor.level, investor.has_valid_level()) == (2, True)
@@ -332,7 +345,7 @@ def test_the_result_names_the_limit_and_what_would_lift_it(ready, client):
     for code, option in (
         ANSWERS | {"reserve": "below-3", "loss": "more", "mix": "e", "attitude": "growth", "coin": "1.2", "reaction": "buy"}
     ).items():
-        client.post(reverse("onboarding_question", args=[code]), {"answer": option})
+        answer(client, code, option)
     page = client.post(reverse("onboarding_check"), follow=True).content.decode()
     assert "limited because your reserve lasts less than three months" in page
     assert "A reserve of three months or more" in page
@@ -340,7 +353,7 @@ def test_the_result_names_the_limit_and_what_would_lift_it(ready, client):
 
 def test_no_loss_at_all_gives_the_lowest_class_in_words(ready, client):
     for code, option in (ANSWERS | {"loss": "nothing"}).items():
-        client.post(reverse("onboarding_question", args=[code]), {"answer": option})
+        answer(client, code, option)
     page = client.post(reverse("onboarding_check"), follow=True).content.decode()
     assert "C1-min" in page and "you cannot bear any loss" in page
     assert Investor.objects.get().level == 0
