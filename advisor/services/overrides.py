@@ -13,7 +13,7 @@ from advisor.errors import Refused
 from advisor.kernels.suitability import Verdict
 from advisor.models import Goal, Investor, Override, OverrideEvent, RecordKind
 from advisor.selectors.overrides import OverridePrice, latest_proposal, loss_budget, loss_limit, price_of, price_sha, rounded
-from advisor.selectors.suitability import decide_weights, fund_suits, level_for_goal, recommendable_funds
+from advisor.selectors.suitability import decide_portfolio, decide_weights, fund_suits, level_for_goal, recommendable_funds
 from advisor.services.queue import open_task
 from advisor.services.record import append_record, lock_chain
 from advisor.services.record_payloads import override_told
@@ -130,10 +130,13 @@ def _already_made(goal: Goal, advisor: Any, weights: dict[str, float], reason: s
 
 
 def _write(goal: Goal, advisor: Any, weights: dict[str, float], price: OverridePrice, reason: str, expires_on: date) -> Override:
-    # The level may have been lowered, or a new proposal made, since the price was worked out.
+    # The level may have been lowered, a fund graded higher or a new proposal made since the price was worked out.
     investor = Investor.objects.select_for_update().get(pk=goal.account.investor_id)
     latest = latest_proposal(goal)
     if level_for_goal(investor, goal) != price.level or latest is None or latest.pk != price.proposal_id:
+        raise Refused("price_changed")
+    limit = loss_limit(goal, latest, price.level)
+    if decide_portfolio(investor, weights, goal, loss=price.chosen.cvar, limit=limit).verdict != Verdict.RECOMMEND:
         raise Refused("price_changed")
     _expire(Override.objects.filter(goal=goal, state=Override.State.ACTIVE, expires_on__lte=timezone.localdate()))
     if _in_force(goal):

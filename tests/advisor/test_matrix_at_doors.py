@@ -5,6 +5,7 @@ at the order: see test_acceptance and test_purchases.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -17,8 +18,9 @@ from advisor.errors import Refused
 from advisor.models import Consent, Proposal
 from advisor.selectors import recommendable_funds
 from advisor.selectors.fund_pages import fund_view, listed_funds
+from advisor.selectors.overrides import Figures, OverridePrice
 from advisor.selectors.suitability import decide_portfolio
-from advisor.services import Wish
+from advisor.services import Wish, overrides
 from advisor.services.acceptance import check_acceptable
 from advisor.services.overrides import check_fund
 from advisor.services.proposals import _check_funds
@@ -33,7 +35,7 @@ from portfolios.models import Fund, Pool, PoolFund
 from portfolios.selectors import FundQuery
 from portfolios.services import deposit, open_portfolio
 from portfolios.services.levels import advised_funds
-from tests.advisor.site_world import give_level, make_assessment, make_goal, make_proposal
+from tests.advisor.site_world import REASON, give_level, make_assessment, make_goal, make_proposal, tomorrow
 from tests.portfolios.market import make_fund
 
 # y: recommended, listed, bought. x: the same, and explained separately before it is ordered. w: by one's own wish after a
@@ -138,6 +140,19 @@ def test_an_override_takes_no_fund_above_the_level(people, market):
         goal.account.investor = investor
         taken = {code for code in FUNDS if not refused(Refused, lambda code=code: check_fund(goal=goal, code=code))}
         assert taken == RECOMMENDED[level]
+
+
+def test_an_override_is_asked_about_once_more_as_it_is_written(people, market):
+    """Between the price and the saving a fund may be graded higher."""
+    give_level(people.anna_investor, 3)
+    goal = make_goal(people.anna_investor)
+    proposal = make_proposal(goal, 3, {"MONEY1": 1.0})
+    figures = Figures(0.05, 0.05, 0.0, 0.0, 0, 0, 0)
+    price = OverridePrice(proposal.pk, 3, 1_000_000, figures, figures)
+    for weights, price_then in [({"GRADE4": 1.0}, price), ({"GRADE3": 1.0}, replace(price, chosen=replace(figures, cvar=0.13)))]:
+        with pytest.raises(Refused, match="price_changed"):
+            overrides._write(goal, people.ada, weights, price_then, REASON, tomorrow(9))
+    assert overrides._write(goal, people.ada, {"GRADE3": 1.0}, price, REASON, tomorrow(9)).state == "active"
 
 
 def test_no_suggestion_above_the_level_is_shown_though_it_was_stored(people, market):
