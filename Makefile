@@ -11,6 +11,7 @@ demo:
 	@sh config/bootstrap.sh
 	@$(PY) manage.py migrate -v 0
 	@$(PY) manage.py sync_roles
+	@$(PY) manage.py sync_instruments
 	@$(PY) manage.py load_demo --investors $(INVESTORS)
 
 test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from advisor.kernels.contradictions import Rule
 from advisor.kernels.goals import HorizonCeiling, goal_level
 from advisor.kernels.risk_profile import Item, Profile, Rules, Sem, assess, sheet
 from demo.lives import QUIET_SESSIONS, Life, Standing, live, visits
@@ -55,6 +56,7 @@ class Stage:
     items: Sequence[Item]
     rules: Rules
     sem: Sem
+    contradictions: Sequence[Rule]
     ceilings: Sequence[HorizonCeiling]
     weights_of: WeightsOf
     valid_until: Callable[[date], date]

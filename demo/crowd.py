@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.kernels.contradictions import Rule
 from advisor.kernels.risk_profile import Item, Profile
 from demo.cast import DAYS_A_YEAR, REASSESSED_AFTER, Stage
 from demo.lives import DORMANT_FOR, QUIET_SESSIONS
 from demo.names import GIVEN, SURNAMES
-from demo.people import GOALS, LOADING, OPTION_WEIGHTS, PERSONAS, TRAIT_CORRELATION, Persona
+from demo.people import GOALS, LOADING, OPTION_WEIGHTS, PERSONAS, TRAIT_CORRELATION, Persona, settled
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -92,7 +93,7 @@ def draw_crowd(block: int, seed: int, stage: Stage, *, months: float) -> tuple[C
     joined = np.minimum(np.searchsorted(tape.days, tape.days[-1] - since), tape.last_day)
     renewed = np.searchsorted(tape.days, tape.days[joined] + REASSESSED_AFTER)
     renewed = np.where(renewed <= tape.last_day, renewed, NEVER)
-    sheets = _draw_sheets(rng, stage.items, renewed < NEVER)
+    sheets = _draw_sheets(rng, stage.items, stage.contradictions, renewed < NEVER)
     drawn: dict[str, Any] = {
         "names": [
             f"{SURNAMES[a]}{GIVEN[b]}" for a, b in zip(rng.integers(len(SURNAMES), size=n), rng.integers(len(GIVEN), size=n), strict=True)
@@ -137,7 +138,7 @@ def _habit(persona: Persona) -> tuple[float, float, float]:
     return low, high, visits
 
 
-def _draw_sheets(rng: np.random.Generator, items: Sequence[Item], again: Bools) -> list[list[dict[str, str]]]:
+def _draw_sheets(rng: np.random.Generator, items: Sequence[Item], rules: Sequence[Rule], again: Bools) -> list[list[dict[str, str]]]:
     """One complete sheet a person, and a second one with a few other answers where the assessment was done again."""
     n = len(again)
     rest = math.sqrt(1 - TRAIT_CORRELATION**2)
@@ -150,10 +151,11 @@ def _draw_sheets(rng: np.random.Generator, items: Sequence[Item], again: Bools) 
     changed = np.argsort(rng.random((n, len(items))), axis=1)[:, :N_ANSWERS_CHANGED]
     sheets = []
     for person, (answers, others_now) in enumerate(zip(zip(*first, strict=True), zip(*second, strict=True), strict=True)):
-        sheet = dict(zip(codes, answers, strict=True))
+        sheet = settled(dict(zip(codes, answers, strict=True)), items, rules)
         sheets.append([sheet])
         if again[person]:
-            sheets[-1].append(sheet | {codes[place]: others_now[place] for place in changed[person].tolist()})
+            now = sheet | {codes[place]: others_now[place] for place in changed[person].tolist()}
+            sheets[-1].append(settled(now, items, rules))
     return sheets
 
 

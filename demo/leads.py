@@ -4,7 +4,7 @@ from demo.logins import DEMO_LOGINS
 from demo.people import GoalPlan, Person, Persona
 
 _GROWING = {
-    "income": "growing", "reserve": "above-12", "debt": "light-mortgage", "share": "25-to-50", "dependants": "1", "age": "18-to-39",
+    "income": "steady", "reserve": "above-12", "debt": "light-mortgage", "share": "25-to-50", "dependants": "1", "age": "18-to-39",
     "horizon": "5-to-10", "loss": "up-to-50", "reaction": "hold", "mix": "d", "attitude": "mostly-growth", "past": "held", "coin": "2",
     "spread": "less-swing", "rates": "down", "experience": "above-3-years",
 }  # fmt: skip

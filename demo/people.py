@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from advisor.kernels.contradictions import Rule, find
 from advisor.kernels.risk_profile import Item
 from demo.names import GIVEN, SURNAMES
 
@@ -20,12 +21,14 @@ TRAIT_CORRELATION = 0.3
 
 # Options in ascending order of the trait, with their shares; an item that is not here has equal shares, by its scores.
 OPTION_WEIGHTS: Mapping[str, Mapping[str, float]] = {
+    "income": {"none": 0.05, "student": 0.05, "investments": 0.08, "varying": 0.32, "pension": 0.10, "steady": 0.40},
     "reserve": {"below-3": 0.12, "3-to-6": 0.30, "6-to-12": 0.33, "above-12": 0.25},
     "debt": {"consumer": 0.09, "heavy-mortgage": 0.26, "light-mortgage": 0.33, "none": 0.32},
     "age": {"no-capacity": 0.004, "65-or-more": 0.07, "55-to-64": 0.15, "40-to-54": 0.36, "18-to-39": 0.416},
-    "dependants": {"4-or-more": 0.04, "3": 0.12, "2": 0.28, "1": 0.30, "0": 0.26},
-    "horizon": {"below-1": 0.06, "1-to-3": 0.20, "3-to-5": 0.27, "5-to-10": 0.27, "above-10": 0.20},
+    "dependants": {"supported": 0.04, "3-or-more": 0.14, "2": 0.28, "1": 0.29, "0": 0.25},
+    "horizon": {"below-1": 0.06, "1-to-3": 0.18, "3-to-5": 0.24, "5-to-10": 0.23, "no-term": 0.12, "above-10": 0.17},
     "loss": {"nothing": 0.025, "up-to-5": 0.09, "up-to-10": 0.17, "up-to-20": 0.30, "up-to-50": 0.265, "more": 0.15},
+    "coin": {"never": 0.15, "unsettled": 0.05, "3": 0.20, "2": 0.25, "1.5": 0.20, "1.2": 0.15},
     "spread": {"no-loss": 0.07, "unsure": 0.13, "more-return": 0.10, "less-swing": 0.70},
     "rates": {"unsure": 0.25, "same": 0.08, "up": 0.15, "down": 0.52},
     "experience": {"never": 0.08, "below-6-months": 0.08, "6-months-to-3-years": 0.34, "above-3-years": 0.50},
@@ -123,23 +126,39 @@ def draw_traits(rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def make_people(*, n: int, seed: int, items: Sequence[Item], categories: Sequence[str], months: float = 24.0) -> list[Person]:
-    """Invent n investors who joined within the last `months`; `categories` are those of funds that a taste may prefer."""
-    return [_make_person(index, seed, items, categories, months) for index in range(n)]
+def settled(answers: dict[str, str], items: Sequence[Item], rules: Sequence[Rule]) -> dict[str, str]:
+    """Answers that could be finished: of two that cannot both be right the second becomes the nearest one that goes with the first."""
+    hard = [rule for rule in rules if rule.is_hard]
+    while found := find(answers, hard):
+        item = next(item for item in items if item.code == found[0].items[1])
+        order = list(OPTION_WEIGHTS.get(item.code) or item.options)
+        now, least = order.index(answers[item.code]), len(found)
+        nearest = sorted(range(len(order)), key=lambda place, now=now: abs(place - now))  # type: ignore[misc]
+        tried = (answers | {item.code: order[place]} for place in nearest)
+        answers = next(sheet for sheet in tried if len(find(sheet, hard)) < least)
+    return answers
 
 
-def _make_person(index: int, seed: int, items: Sequence[Item], categories: Sequence[str], months: float) -> Person:
+def make_people(
+    *, n: int, seed: int, items: Sequence[Item], categories: Sequence[str], months: float = 24.0, rules: Sequence[Rule] = ()
+) -> list[Person]:
+    """Invent n investors who joined within the last `months`; `categories` are those of funds that a taste may prefer, `rules`
+    say which answers do not go together."""
+    return [_make_person(index, seed, items, categories, months, rules) for index in range(n)]
+
+
+def _make_person(index: int, seed: int, items: Sequence[Item], categories: Sequence[str], months: float, rules: Sequence[Rule]) -> Person:
     rng = np.random.default_rng([seed, 1000, index])
     persona = list(PERSONAS)[int(rng.choice(len(PERSONAS), p=[row[0] for row in PERSONAS.values()]))]
     _share, (low, high), visits = PERSONAS[persona]
     since = int(30.4 * min(months - 0.5, float(rng.uniform(low, high))))
     traits = draw_traits(rng)
-    sheets = [draw_answers(rng, items, traits)]
+    sheets = [settled(draw_answers(rng, items, traits), items, rules)]
     reassessed = since > 365 and bool(rng.random() < (0.15 if persona is Persona.DORMANT else 0.8))
     if reassessed:
         changed = list(rng.choice([item.code for item in items], size=3, replace=False))
         again = draw_answers(rng, items, traits)
-        sheets.append({code: again[code] if code in changed else answer for code, answer in sheets[0].items()})
+        sheets.append(settled({code: again[code] if code in changed else answer for code, answer in sheets[0].items()}, items, rules))
     if persona is Persona.UNFINISHED:
         n_answered = int(rng.integers(0, len(items)))
         sheets = [dict(list(sheets[0].items())[:n_answered])]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from advisor.instruments import Instrument, load_instrument
+from advisor.instruments import Instrument, current_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.services.assessments import valid_until_from
 from demo.cast import Stage
@@ -52,7 +52,7 @@ class Scenery:
 
     @cached_property
     def instrument(self) -> Instrument:
-        return load_instrument(advice_rules().assessment.instrument)
+        return current_instrument()
 
     def solution(self, level: int, years: float) -> AdviceSolution | None:
         """The product's advice for a level and the horizon's bin; None where there is none, so that nobody buys it.
@@ -83,6 +83,7 @@ class Scenery:
             items=self.instrument.for_scoring,
             rules=advice_rules().for_scoring,
             sem=self.instrument.sem,
+            contradictions=self.instrument.contradictions,
             ceilings=jurisdiction().horizon_ceilings,
             weights_of=self.weights_of,
             valid_until=lambda day: valid_until_from(at(day, 0)),

@@ -122,5 +122,12 @@ def _cast(world: World, scenery: Scenery, n: int) -> list[Member]:
     """The people of the logins first, then everybody else."""
     stage = scenery.stage()
     leads = lead_people(world.seed)
-    crowd = make_people(n=n, seed=world.seed, items=stage.items, categories=sorted(set(scenery.tape.categories)), months=MONTHS_OF_PEOPLE)
+    crowd = make_people(
+        n=n,
+        seed=world.seed,
+        items=stage.items,
+        categories=sorted(set(scenery.tape.categories)),
+        months=MONTHS_OF_PEOPLE,
+        rules=stage.contradictions,
+    )
     return [put_on_stage(person, stage) for person in [*leads, *crowd[len(leads) :]]]

@@ -22,12 +22,12 @@ CATEGORIES = ["bond", "gold", "index", "sector"]
 
 @pytest.fixture(scope="module")
 def instrument():
-    return load_instrument(advice_rules().assessment.instrument)
+    return load_instrument("standard@2")
 
 
 @pytest.fixture(scope="module")
 def crowd(instrument):
-    return make_people(n=2000, seed=2026, items=instrument.for_scoring, categories=CATEGORIES)
+    return make_people(n=2000, seed=2026, items=instrument.for_scoring, categories=CATEGORIES, rules=instrument.contradictions)
 
 
 def level_of(answers, instrument, rules):
@@ -35,8 +35,17 @@ def level_of(answers, instrument, rules):
 
 
 def test_person_number_i_is_the_same_in_every_crowd(instrument, crowd):
-    assert make_people(n=5, seed=2026, items=instrument.for_scoring, categories=CATEGORIES) == crowd[:5]
-    assert make_people(n=5, seed=1, items=instrument.for_scoring, categories=CATEGORIES) != crowd[:5]
+    said = {"items": instrument.for_scoring, "categories": CATEGORIES, "rules": instrument.contradictions}
+    assert make_people(n=5, seed=2026, **said) == crowd[:5]
+    assert make_people(n=5, seed=1, **said) != crowd[:5]
+
+
+def test_nobody_gives_answers_that_could_not_be_finished(instrument, crowd):
+    def n_hard(people):
+        return sum(one.is_hard for person in people for sheet in person.answers for one in instrument.contradictions_in(sheet))
+
+    assert n_hard(make_people(n=400, seed=2026, items=instrument.for_scoring, categories=CATEGORIES)) > 20
+    assert n_hard(crowd) == 0
 
 
 def test_every_persona_and_every_level_occurs(instrument, crowd):
