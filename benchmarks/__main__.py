@@ -34,6 +34,7 @@ def memory_gib() -> int:
 
 def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
     from benchmarks import foundation, history_store, levels, market, out_of_sample, proofs
+    from benchmarks.assessment import assessment
     from benchmarks.behaviour import behaviour_of_everyone
     from benchmarks.capacity import capacity
     from benchmarks.engine.sections import engine
@@ -50,6 +51,7 @@ def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
         engine,
         review_of_everyone,
         behaviour_of_everyone,
+        assessment,
     )
     return {claim.__name__: claim for claim in listed}
 

@@ -1,0 +1,227 @@
+"""Does the risk assessment see who will sell in a fall, and is it as sure as it says?
+
+Nothing is fitted here: every weight is the product's setting, so all people are held out, and what they do lies after the day
+of the assessment. Simulated people (`panic_people`) have an inclination that deeds show by construction: that figure is
+circular and claims nothing about people. The bank's customers of FAR-Trans are real: where FAR_TRANS_DIR names a folder with
+the full data set, they are read too; they have a level instead of answers, whose middle stands for both blocks.
+
+How sure: invented people are asked again, with new errors on the same traits. p, the confidence of a final level, is held
+against how often their score was again at or above the lower edge of that level.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+from advisor.instruments import load_instrument, shipped_keys
+from advisor.instruments.schema import Instrument
+from advisor.jurisdictions import advice_rules
+from advisor.kernels.behaviour import MEASURES, BehaviourRules, Market, Readings, Trades, measure
+from advisor.kernels.behaviour_book import open_book
+from advisor.kernels.behaviour_market import crossings
+from advisor.kernels.behaviour_panic import panic
+from advisor.kernels.behaviour_types import BoolArray, FloatArray
+from advisor.kernels.instrument_people import answered, assess_all, draw_traits, raw_scores, scores_of
+from advisor.kernels.risk_profile import NEAR, Measure, blend, weigh
+from benchmarks.panic_people import AS_OF, draw_market, live
+from benchmarks.rows import Row
+
+SEED = 22_11
+MARKETS, PEOPLE = (1, 1_500), (8, 5_000)  # --quick, and in full: markets, and people in each
+DRAWS = (200, 2_000)
+ASKED, TIMES = (4_000, 100_000), (20, 100)
+BIN, LEAST_IN_A_BIN, MOST_OFF = 0.05, 500, 0.05
+CIRCULAR = "simulated, circular: claims nothing about people"
+MINOR_A_YUAN = 100
+
+
+# ── Who sells ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of everybody who held what fell (n,): R by the answers alone, R with behaviour, and whether they sold half or more."""
+
+    by_answers: FloatArray
+    with_behaviour: FloatArray
+    sold: BoolArray
+
+
+def auc(score: FloatArray, happened: BoolArray) -> float:
+    """How often somebody to whom it happened has the higher score of a pair, ties counting half."""
+    n, n_not = int(happened.sum()), int((~happened).sum())
+    return float((rankdata(score)[happened].sum() - n * (n + 1) / 2) / (n * n_not))
+
+
+def auc_gain(seen: Seen, n_draws: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """AUC of a low R by the answers and with behaviour, and the 95 % interval of their difference, people drawn again."""
+    gains = []
+    for _ in range(n_draws):
+        rows = rng.integers(len(seen.sold), size=len(seen.sold))
+        if 0 < (sold := seen.sold[rows]).sum() < len(rows):
+            gains.append(auc(-seen.with_behaviour[rows], sold) - auc(-seen.by_answers[rows], sold))
+    low, high = np.quantile(gains, (0.025, 0.975)).tolist()
+    return auc(-seen.by_answers, seen.sold), auc(-seen.with_behaviour, seen.sold), low, high
+
+
+def next_fall(trades: Trades, market: Market, rules: BehaviourRules, as_of: int, n: int) -> tuple[BoolArray, BoolArray]:
+    """Who held risk assets of the first class that fell after a day, and who sold half of them or more within the fall's days."""
+    at_risk = {int(c) for c in np.unique(market.asset_class[market.grade[-1] >= rules.risk_grade])}
+    fallen = np.argwhere(crossings(market.class_index, market.dates, rules)).tolist()
+    last = len(market.dates) - 1 - rules.fall_days
+    first = next((t for t, c in fallen if market.dates[t] > as_of and c in at_risk and t <= last), None)
+    if first is None:
+        return np.zeros(n, bool), np.zeros(n, bool)
+    until = int(market.dates[first + rules.fall_days])
+    found = panic(open_book(trades.taken(trades.date <= until), market.until(until), n), rules, as_of)
+    return found.n > 0, found.value >= rules.panic_share
+
+
+def damages(readings: Readings) -> list[float]:
+    """D of everybody."""
+    rules, found = advice_rules().for_scoring, readings.measures
+    columns = zip(*(pair for name in MEASURES for pair in (found[name].value.tolist(), found[name].evidence.tolist())), strict=True)
+    sheets = ({name: Measure(*row[2 * k : 2 * k + 2]) for k, name in enumerate(MEASURES)} for row in columns)
+    return [sum(reading.damage for reading in weigh(sheet, rules)) for sheet in sheets]
+
+
+def simulated(n: int, seed: int) -> Seen:
+    """One market, its people's answers and ledgers up to the assessment, and what they did in the next fall."""
+    rng, rules = np.random.default_rng([SEED, seed]), advice_rules().for_ledger(MINOR_A_YUAN)
+    instrument = load_instrument(advice_rules().assessment.instrument)
+    items, traits, market = instrument.for_scoring, draw_traits(n, rng), draw_market(rng)
+    answers = answered(items, instrument.shares, traits, rng)
+    trades, as_of = live(market, traits["tolerance"], rng), int(market.dates[AS_OF])
+    tolerance, capacity = (scores_of(answers, items, block).tolist() for block in ("tolerance", "capacity"))
+    readings = measure(trades, market, rules, date.fromordinal(as_of), n)
+    assert (readings.short_row < 0).all(), "a simulated person sold what was not there"
+    return _seen(tolerance, capacity, damages(readings), next_fall(trades, market, rules, as_of, n))
+
+
+def _seen(tolerance: list[list[float]], capacity: list[list[float]], d: list[float], fall: tuple[BoolArray, BoolArray]) -> Seen:
+    rules = advice_rules().for_scoring
+    alone = np.array([blend(t, k, rules).score for t, k in zip(tolerance, capacity, strict=True)])
+    both = np.array([blend(t, k, rules, damage=off).score for t, k, off in zip(tolerance, capacity, d, strict=True)])
+    held, sold = fall
+    return Seen(alone[held], both[held], sold[held])
+
+
+def _together(seen: list[Seen]) -> Seen:
+    return Seen(*(np.concatenate([getattr(one, name) for one in seen]) for name in ("by_answers", "with_behaviour", "sold")))
+
+
+def who_sells(quick: bool) -> Iterator[Row]:
+    n_markets, n = MARKETS if quick else PEOPLE
+    seen = _together([simulated(n, seed) for seed in range(n_markets)])
+    yield from _auc_rows("simulated", seen, quick, CIRCULAR)
+    folder = os.environ.get("FAR_TRANS_DIR", "")
+    if not folder or not (Path(folder) / "transactions.csv").is_file():
+        yield Row("FAR-Trans, real customers: AUC of who sells", "–", verdict="not measured: nobody has downloaded transactions.csv")
+        return
+    from benchmarks.bank_customers import customers_seen
+
+    real, left_out = customers_seen(Path(folder))
+    reasons = ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+    yield Row("FAR-Trans: customers left out", f"{sum(left_out.values()):,}", verdict=reasons)
+    if 0 < real.sold.sum() < len(real.sold):
+        yield from _auc_rows("FAR-Trans (real data)", real, quick, "real: the bank's level for the answers")
+    else:
+        yield Row("FAR-Trans (real data): AUC", "–", verdict="not measured: nobody, or everybody, sold")
+
+
+def _auc_rows(whose: str, seen: Seen, quick: bool, label: str) -> Iterator[Row]:
+    alone, both, low, high = auc_gain(seen, DRAWS[0 if quick else 1], np.random.default_rng(SEED))
+    said = f"{whose}: {len(seen.sold):,} held what fell, {seen.sold.mean():.1%} sold half or more; AUC"
+    yield Row(said, f"{both:.3f}", f"answers alone {alone:.3f}", verdict=label)
+    yield Row("  gain by behaviour, 95 % over people", f"{both - alone:+.3f}", f"{low:+.3f} to {high:+.3f}", verdict=label)
+
+
+# ── How sure ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Retest:
+    """Of everybody whose final level has a lower edge (n,): the claimed p, and how often R was at or above the edge again.
+
+    `expected` is what p would be if it allowed for the error of the second sheet too, and for the return to the mean.
+    `claimed_error` and `real_error` are the root mean squares of sigma_R and of R's own deviation between sheets.
+    """
+
+    claimed: FloatArray
+    again: FloatArray
+    expected: FloatArray
+    claimed_error: float
+    real_error: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    n: int
+    claimed: float
+    again: float
+
+    @property
+    def off(self) -> float:
+        return self.again - self.claimed
+
+
+def bins_of(claimed: FloatArray, again: FloatArray, width: float = BIN, least: int = LEAST_IN_A_BIN) -> list[Bin]:
+    """Means of the people whose claim lies in each step of `width`, 1 in the last; steps of fewer than `least` are left out."""
+    place = np.minimum((claimed / width + NEAR).astype(int), round(1 / width) - 1)
+    chosen = [place == k for k in np.unique(place)]
+    return [Bin(int(one.sum()), float(claimed[one].mean()), float(again[one].mean())) for one in chosen if one.sum() >= least]
+
+
+def asked_again(instrument: Instrument, n: int, times: int, seed: int = SEED) -> Retest:
+    """Ask n invented people once, give them their levels, and ask them `times` times more."""
+    rules, items, rng = advice_rules().for_scoring, instrument.for_scoring, np.random.default_rng(seed)
+    traits = draw_traits(n, rng)
+    first = assess_all(answered(items, instrument.shares, traits, rng), items, rules, instrument.sem)
+    edge = np.array([-np.inf, -np.inf, *rules.thresholds])[first.level]
+    again, total, squares = np.zeros(n), np.zeros(n), np.zeros(n)
+    for _ in range(times):
+        answers = answered(items, instrument.shares, traits, rng)
+        score = raw_scores(scores_of(answers, items, "tolerance"), scores_of(answers, items, "capacity"), rules)[-1]
+        again += score >= edge - NEAR
+        total, squares = total + score, squares + score**2
+    within = (squares - total**2 / times) / (times - 1)
+    reliability = 1 - first.error**2 / first.score.var()
+    kept = first.score.mean() + reliability * (first.score - first.score.mean())
+    expected = norm.cdf((kept - edge) / (first.error * np.sqrt(1 + reliability)))
+    rated = np.isfinite(edge)
+    errors = float(np.sqrt((first.error**2).mean())), float(np.sqrt(within.mean()))
+    return Retest(first.certainty[rated], again[rated] / times, expected[rated], *errors)
+
+
+def how_sure(quick: bool) -> Iterator[Row]:
+    n, times = (ASKED[0], TIMES[0]) if quick else (ASKED[1], TIMES[1])
+    least = LEAST_IN_A_BIN // 5 if quick else LEAST_IN_A_BIN
+    for key in shipped_keys():
+        yield from _sure_rows(key, asked_again(load_instrument(key), n, times), least, quick)
+
+
+def _sure_rows(key: str, found: Retest, least: int, quick: bool) -> Iterator[Row]:
+    def row(claim: str, claimed: float, again: float, n_judged: str, verdict: str = "") -> Row:
+        off = again - claimed
+        said = verdict or ("not judged: a quick run" if quick else "ok" if abs(off) <= MOST_OFF else "short")
+        return Row(claim, f"p {claimed:.3f}", f"again {again:.3f}", f"{off:+.3f}", n_judged, said)
+
+    must, mean = f"<= {MOST_OFF}", float(found.again.mean())
+    yield row(f"{key}: claimed p of a final level, and asked again (simulated)", float(found.claimed.mean()), mean, must)
+    worst = max(bins_of(found.claimed, found.again, least=least), key=lambda one: abs(one.off))
+    yield row(f"  the worst step of {BIN} of p, {worst.n:,} people", worst.claimed, worst.again, must)
+    other = max(bins_of(found.expected, found.again, least=least), key=lambda one: abs(one.off))
+    yield row("  the same, if p allowed for two errors and the mean", other.claimed, other.again, "–", "not claimed")
+    errors = found.claimed_error, found.real_error
+    yield Row("  sigma_R", f"{errors[0]:.2f} points", f"found {errors[1]:.2f}", f"{errors[0] / errors[1]:.2f}")
+
+
+def assessment(quick: bool) -> Iterator[Row]:
+    """Who sells in the next fall, by answers and with behaviour, and how often people get at least their level again."""
+    yield from who_sells(quick)
+    yield from how_sure(quick)
