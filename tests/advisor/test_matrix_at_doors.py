@@ -31,7 +31,7 @@ from marketing.selectors.suggestions import suggestions_to_show
 from marketing.services import ensure_builtin_segments
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
-from portfolios.models import Fund, Pool, PoolFund
+from portfolios.models import Fund, Holding, Pool, PoolFund
 from portfolios.selectors import FundQuery
 from portfolios.services import deposit, open_portfolio
 from portfolios.services.levels import advised_funds
@@ -181,6 +181,29 @@ def test_no_message_about_a_fund_reaches_somebody_it_does_not_suit(people, marke
     for changed in ({"level": None}, {"level": 5, "level_valid_until": "2020-01-01"}):
         everybody.update(**changed)
         assert {refusals(everybody, way)[people.anna_investor.pk] for way in ways.values()} == {"above_level"}
+
+
+def test_a_service_letter_about_a_fund_also_reaches_who_holds_it(people, market):
+    holder, other = people.anna_investor, people.ben_investor
+    portfolio = open_portfolio()
+    Holding.objects.create(portfolio=portfolio, fund=market["GRADE5"], units_centi=1, cost_minor=1)
+    make_goal(holder, portfolio=portfolio)
+    words = {
+        "subject_zh": "通知",
+        "subject_en": "Notice",
+        "body_zh": "GRADE5 将清盘。",
+        "body_en": "GRADE5 is wound up.",
+        "channels": ["inbox"],
+    }
+    reached = {}
+    for is_letter in (True, False):
+        campaign = Campaign.objects.create(name=f"letter {is_letter}", segment=ensure_builtin_segments()[0], is_service_letter=is_letter)
+        step = CampaignStep.objects.create(campaign=campaign, **words)
+        for one in (holder, other):
+            services.give_consent(investor=one, purpose=Consent.Purpose.MARKETING, is_given=True, source="test")
+        found = refusals(models.Investor.objects.all(), Way(campaign, step, "inbox", holder.joined_at))
+        reached[is_letter] = [found[one.pk] != "above_level" for one in (holder, other)]
+    assert reached == {True: [True, False], False: [False, False]}
 
 
 def test_a_models_portfolio_is_made_of_what_its_level_may_hold(people, market):

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import threading
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import time_machine
+from django.db import connections
 from django.utils import timezone, translation
 
 from advisor import services
@@ -246,6 +248,34 @@ def test_selling_is_never_blocked_and_is_ordered_once(people, goal, funds):
     ):
         with pytest.raises(Refused, match="not_enough_units"):
             refuses()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_make_one_purchase_and_one_order_of_it(people, goal, funds):
+    key, outcomes, together = uuid4(), [], threading.Barrier(3)
+
+    def tab(act):
+        together.wait()
+        try:
+            purchase = start(people, goal, funds["MM"], key=key)
+            act(purchase=purchase, actor=people.anna)
+            outcomes.append("done")
+        except Refused as refusal:
+            outcomes.append(refusal.code)
+        finally:
+            connections.close_all()
+
+    acts = (services.order_purchase, services.order_purchase, services.withdraw_purchase)
+    threads = [threading.Thread(target=tab, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    purchase = OwnPurchase.objects.get()
+    assert purchase.state in {"ordered", "withdrawn"} and len(outcomes) == 3
+    assert Order.objects.count() == (purchase.state == "ordered")
+    assert set(outcomes) <= {"done", "purchase_ended"}
+    assert Portfolio.objects.get().cash_minor == CASH - AMOUNT * Order.objects.count()
 
 
 def test_own_purchases_are_seen_by_their_investor_and_those_who_advise(people, goal, funds):
