@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from advisor.errors import Refused
@@ -214,7 +214,9 @@ def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], l
     agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(pk__in={sheet.investor_id for sheet in sheets})
     consents = set(agreed.values_list("pk", flat=True))
     rows = [_completed(*used, sheet, sheet.investor_id in consents) for sheet in sheets]
-    investors, changes = {}, []
+    table, adapt = Investor._meta.db_table, connection.ops.adapt_datefield_value
+    investors: dict[int, tuple[Any, ...]] = {}
+    changes = []
     for sheet, row in zip(sheets, rows, strict=True):
         level = int(row.level or 0)
         changes.append(
@@ -228,9 +230,11 @@ def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], l
             )
         )
         levels[sheet.investor_id] = level
-        investors[sheet.investor_id] = Investor(pk=sheet.investor_id, level=level, level_valid_until=valid_until_from(sheet.completed_at))
+        investors[sheet.investor_id] = (level, adapt(valid_until_from(sheet.completed_at)), sheet.investor_id)
     with transaction.atomic():
         Assessment.objects.bulk_create(rows)
         LevelChange.objects.bulk_create(changes)
-        Investor.objects.bulk_update(investors.values(), ["level", "level_valid_until"])
+        # One prepared statement: `bulk_update` took as long as all the rest together.
+        with connection.cursor() as cursor:
+            cursor.executemany(f"UPDATE {table} SET level = %s, level_valid_until = %s WHERE id = %s", list(investors.values()))  # noqa: S608
     return rows
