@@ -21,6 +21,7 @@ from advisor.kernels.behaviour_types import (
     CONCENTRATION,
     DISPOSITION,
     MEASURES,
+    NEAR,
     PANIC,
     TURNOVER,
     BehaviourRules,
@@ -76,7 +77,7 @@ def measure(trades: Trades, market: Market, rules: BehaviourRules, as_of: date, 
         CHASING: chasing(book, rules, since),
     }
     risk_assets = average_risk_assets(book, rules, as_of.toordinal())
-    is_enough = risk_assets >= rules.min_risk_assets
+    is_enough = risk_assets >= rules.min_risk_assets * (1.0 - NEAR)
     measures = {name: replace(one, evidence=np.where(is_enough, _weight(name, one, rules), 0.0)) for name, one in found.items()}
     begins = np.zeros(n_investors, np.int64)
     latest_first = np.argsort(-book.trades.date, kind="stable")

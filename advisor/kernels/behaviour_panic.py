@@ -6,7 +6,7 @@ import numpy as np
 
 from advisor.kernels.behaviour_book import Book, ranges
 from advisor.kernels.behaviour_market import crossings
-from advisor.kernels.behaviour_types import BehaviourRules, BoolArray, FloatArray, IntArray, Measured
+from advisor.kernels.behaviour_types import NEAR, BehaviourRules, BoolArray, FloatArray, IntArray, Measured
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _add_fall(book: Book, rules: BehaviourRules, sales: Sales, found: _Found, fa
     for name, value_now in (("ratio", ratio), ("session", session), ("asset_class", asset_class), ("held", held), ("sold", sold)):
         setattr(found, name, np.where(worse, value_now, getattr(found, name)))
     found.last_sale = np.where(worse, last_sale, found.last_sale)
-    found.sale_on = np.where(ratio >= rules.panic_share, np.maximum(found.sale_on, last_sale), found.sale_on)
+    found.sale_on = np.where(ratio >= rules.panic_share - NEAR, np.maximum(found.sale_on, last_sale), found.sale_on)
     found.n += lives
     found.first = np.where(lives & (found.first < 0), session, found.first)
     found.last = np.where(lives, session, found.last)

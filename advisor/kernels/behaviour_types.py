@@ -13,6 +13,8 @@ BoolArray = NDArray[np.bool_]
 
 PANIC, TURNOVER, DISPOSITION, CONCENTRATION, CHASING = MEASURES = ("panic", "turnover", "disposition", "concentration", "chasing")
 
+NEAR = 1e-9  # what sums of floats may fall short of a threshold that they meet on paper
+
 
 class LedgerError(ValueError):
     """A ledger that cannot be read. `code` says what is wrong, `params` where; the caller shows a sentence."""
