@@ -17,7 +17,7 @@ from advisor.jurisdictions import advice_rules
 from advisor.models import Assessment, Goal, Investor, Level, LevelChange, Override, Proposal, Readvice, Task
 from advisor.selectors.behaviour_page import BehaviourPage, behaviour_page
 from advisor.selectors.book import LEVEL_EXPIRES_WITHIN, clients_of
-from advisor.selectors.level_words import TASKS
+from advisor.selectors.level_words import TASKS, change_words
 from advisor.selectors.readvice import client_reviews, is_for_gain, problem_in_words, reasons_of
 from advisor.selectors.suitability import level_for_goal
 from portfolios import selectors as portfolio_selectors
@@ -145,7 +145,7 @@ def client_page(user: Any, investor: Investor) -> ClientPage:
         may_act=rules.may_advise(user, investor),
         flags=flags_of(investor),
         evidence=evidence_of(investor),
-        level_changes=list(LevelChange.objects.filter(investor=investor).select_related("actor").order_by("-at", "-pk")),
+        level_changes=_level_changes(investor),
         lower_levels=[choice for choice in Level.choices if investor.level is not None and choice[0] < investor.level],
         goals=goal_views(investor, proposals, overrides),
         proposals=proposals,
@@ -153,6 +153,14 @@ def client_page(user: Any, investor: Investor) -> ClientPage:
         tasks=task_rows(investor),
         behaviour=behaviour_page(investor),
     )
+
+
+def _level_changes(investor: Investor) -> list[LevelChange]:
+    """The history of the level, the newest first, with its reasons in words."""
+    changes = list(LevelChange.objects.filter(investor=investor).select_related("actor").order_by("-at", "-pk"))
+    for change in changes:
+        change.why = change_words(change.why)
+    return changes
 
 
 def flags_of(investor: Investor) -> list[Any]:

@@ -5,8 +5,7 @@ from datetime import date
 from typing import Any
 
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 # Why something was refused; `advisor.selectors.refusals.sentence` finds them here.
 REFUSALS = {
@@ -125,6 +124,25 @@ NOTICES = {
 }
 
 
+# The measures of behaviour as a level's history names them.
+MEASURES = {
+    "panic": gettext_lazy("sales in a fall"),
+    "turnover": gettext_lazy("much buying and selling"),
+    "disposition": gettext_lazy("selling what rose, keeping what fell"),
+    "concentration": gettext_lazy("few markets"),
+    "chasing": gettext_lazy("buying what has just risen"),
+}
+
+
+def change_words(why: str) -> str:
+    """Why a level changed: an advisor's own words as they are, a rule of the product in words."""
+    rule, _colon, named = why.partition(": ")
+    if rule != "behaviour":
+        return why
+    measures = gettext(", ").join(str(MEASURES.get(name, name)) for name in named.split(", ") if name)
+    return gettext("Behaviour: %(measures)s") % {"measures": measures} if measures else gettext("Behaviour")
+
+
 def day_words(day: date) -> str:
     return date_format(day, "DATE_FORMAT")
 
@@ -144,7 +162,7 @@ def moved_sentence(moved: Mapping[str, Any]) -> str:
         return ""
     n_lost = len(moved.get("lost", ()))
     if not n_lost:
-        return _("The questionnaire has a new version. All your answers are kept.")
+        return gettext("The questionnaire has a new version. All your answers are kept.")
     said = ngettext(
         "The questionnaire has a new version. %(n)s of your answers no longer fits and is asked again; the others are kept.",
         "The questionnaire has a new version. %(n)s of your answers no longer fit and are asked again; the others are kept.",

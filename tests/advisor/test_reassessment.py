@@ -22,7 +22,7 @@ from advisor.models import (
     Task,
 )
 from advisor.selectors.clients import task_label
-from advisor.selectors.level_words import LIFE_EVENTS, NOTICES, REFUSALS, RULES, TRIGGERS, notice_sentence
+from advisor.selectors.level_words import LIFE_EVENTS, NOTICES, REFUSALS, RULES, TRIGGERS, change_words, notice_sentence
 from advisor.selectors.reassessment import notices_of, open_triggers_of
 from advisor.services import ask_reassessment, report_life_event, watch_assessments
 from advisor.services.reassessment import Watched, ask_after_correction
@@ -280,6 +280,8 @@ def test_every_rule_has_its_sentence(db):
         assert set(ReviewTrigger.Kind.values) == set(TRIGGERS) and set(Notice.Kind.values) == set(NOTICES)
         assert all(notice_sentence(kind, date(2026, 3, 2)) for kind in NOTICES)
         assert {"held", "blocked_purchase", "recent_rise", "portfolio_down", "cooling_off", "two_levels"} < set(RULES)
+        assert change_words("behaviour: panic, turnover") == "Behaviour: sales in a fall, much buying and selling"
+        assert change_words("behaviour") == "Behaviour" and change_words("He asked: lower it") == "He asked: lower it"
         assert len(LIFE_EVENTS) >= 5 and len(REFUSALS) >= 15
         assert all(str(task_label(kind, {"items": ["7:start"]})) != kind.replace("_", " ") for kind in (*QUEUE_KINDS, "confirm_rise"))
     assert Assessment.objects.count() == 0
