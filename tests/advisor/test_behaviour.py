@@ -16,6 +16,7 @@ from advisor.services.behaviour import is_behaviour_left, read_behaviour, read_b
 from advisor.tasks import read_behaviour_task
 from portfolios.models import Fund, GradeChange, Order
 from tests.advisor.behaviour_db import agree, fell_on, make_prices, pot_of, trade
+from tests.advisor.level_world import assess
 
 
 @pytest.fixture
@@ -95,6 +96,20 @@ def test_a_panic_sale_is_dated_and_what_is_measured_grows_old(people, pot, told)
     assert measures_of(people.anna_investor, later)["panic"].months_since_sale == pytest.approx(
         (later - weekday(20)).days * 12 / 365.25, abs=1e-3
     )
+
+
+def test_a_panic_lowers_the_level_in_force_that_night_and_withdrawn_consent_gives_nothing_back(people, pot):
+    assess(people.anna_investor, 4)
+    trade(pot, "EQ", "buy", 40_000, weekday(-300), "proposal")
+    trade(pot, "GO", "sell", 10_000, weekday(-30))
+    read_behaviour()
+    assert Investor.objects.get(pk=people.anna_investor.pk).level == 4  # gold was sold, and nothing had fallen
+    trade(pot, "EQ", "sell", 40_000, weekday(20))
+    assert read_behaviour().n_fallen == 1
+    fallen = Investor.objects.get(pk=people.anna_investor.pk).level
+    assert fallen < 4 and people.anna_investor.level_changes.order_by("-pk").first().why.startswith("behaviour: panic")
+    give_consent(investor=people.anna_investor, purpose="profiling", is_given=False, source="test")
+    assert read_behaviour().n_fallen == 0 and Investor.objects.get(pk=people.anna_investor.pk).level == fallen
 
 
 def test_withdrawn_consent_deletes_the_reading_and_leaves_the_level(people, pot, told):
