@@ -26,6 +26,7 @@ FULL_SECONDS, INCREMENTAL_SECONDS = 600, 60
 NEW_ORDERS_SHARE = 0.05  # of the people order something before the second night
 OWN_DAY = 28  # one in so many is due because the months are counted anew
 DAYS_LATER = 3  # of the second night: what left the window on three days is due, no less than on one
+PARTS = {"market": "load_market", "orders": "load_trades", "measures": "measure", "levels": "apply_behaviour", "rows": "_write"}
 DATABASE = "BEHAVIOUR_DATABASE_URL"
 
 
@@ -45,10 +46,10 @@ def behaviour_of_everyone(quick: bool) -> Iterator[Row]:
         _call(environment, "manage.py", "migrate", "-v0")
         _run(environment, "write", n)
         night = _run(environment, "night", n)
-        parts = f"levels {night['levels']:.0f} s, {night['fallen']:,} fell"
+        parts = ", ".join(f"{name} {spent:.0f} s" for name, spent in night["parts"].items())
         verdict = _verdict(quick, night["seconds"] <= FULL_SECONDS)
         yield Row(f"  a full night, {night['database']} ({parts})", f"{night['seconds']:.1f} s", "–", "–", f"<= {FULL_SECONDS} s", verdict)
-        yield Row("  peak memory of the night", f"{night['peak_mib']:.0f} MiB")
+        yield Row(f"  peak memory of the night; {night['fallen']:,} levels fell", f"{night['peak_mib']:.0f} MiB")
         after = _run(environment, "after", n)
         verdict = _verdict(quick, after["seconds"] <= INCREMENTAL_SECONDS)
         name = f"  another night, {after['read']:,} read again, {after['ordered']:,} for new orders"
@@ -117,8 +118,9 @@ def night(n: int) -> dict[str, Any]:
 
     from advisor.services import behaviour as service
 
-    spent = [0.0]
-    service.apply_behaviour = _timed(service.apply_behaviour, spent)  # type: ignore[attr-defined]
+    spent = dict.fromkeys(PARTS, 0.0)
+    for name in PARTS:
+        setattr(service, PARTS[name], _timed(getattr(service, PARTS[name]), spent, name))
     began = time.perf_counter()
     done = service.read_behaviour()
     seconds = time.perf_counter() - began
@@ -126,14 +128,14 @@ def night(n: int) -> dict[str, Any]:
     assert done.finished_at and done.n_read == n, f"{done.n_read} of {n} were read"
     _check_against_arrays(n)
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
-    return {"seconds": seconds, "levels": spent[0], "fallen": done.n_fallen, "peak_mib": peak, "database": database}
+    return {"seconds": seconds, "parts": spent, "fallen": done.n_fallen, "peak_mib": peak, "database": database}
 
 
-def _timed(call: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
-    def timed(**asked: Any) -> Any:
+def _timed(call: Callable[..., Any], spent: dict[str, float], name: str) -> Callable[..., Any]:
+    def timed(*given: Any, **asked: Any) -> Any:
         began = time.perf_counter()
-        answer = call(**asked)
-        spent[0] += time.perf_counter() - began
+        answer = call(*given, **asked)
+        spent[name] += time.perf_counter() - began
         return answer
 
     return timed
