@@ -167,12 +167,21 @@ def changes_between(old: Instrument, new: Instrument) -> list[Change]:
 
 def _changes_of(topic: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     before, after = dict(_leaves(old)), dict(_leaves(new))
-    paths = [*after, *(path for path in before if path not in after)]
-    return [
-        Change(topic, " › ".join(str(PARTS.get(part, part)) for part in path), before.get(path, ""), after.get(path, ""))
-        for path in paths
-        if before.get(path) != after.get(path)
-    ]
+    wholes = {path[:2] for path in before if len(path) > 2} ^ {path[:2] for path in after if len(path) > 2}
+    changes: dict[tuple[str, ...], Change] = {}
+    for path in [*after, *(path for path in before if path not in after)]:
+        if before.get(path) == after.get(path):
+            continue
+        # An answer, a step or a rule that is only in one of the two is told once, by its words.
+        place = path[:2] if path[:2] in wholes else path
+        words = [_words_of(side, place) for side in (before, after)] if place != path else [before.get(path, ""), after.get(path, "")]
+        changes.setdefault(place, Change(topic, " › ".join(str(PARTS.get(part, part)) for part in place), *words))
+    return list(changes.values())
+
+
+def _words_of(leaves: Mapping[tuple[str, ...], str], place: tuple[str, ...]) -> str:
+    inside = {path: value for path, value in leaves.items() if path[:2] == place}
+    return " / ".join(value for path, value in inside.items() if path[-1] in ("zh", "en")) or ", ".join(inside.values())
 
 
 def _leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

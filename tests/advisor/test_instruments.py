@@ -16,7 +16,15 @@ from advisor.errors import Refused
 from advisor.instruments import InstrumentChanged, current_instrument, file_path, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.models import InstrumentVersion
-from advisor.services.instruments import BadInstrument, lint_instrument, make_draft, publish_instrument, sync_instruments
+from advisor.selectors.instruments import Change, changes_between
+from advisor.services.instruments import (
+    BadInstrument,
+    lint_instrument,
+    make_draft,
+    parse_instrument,
+    publish_instrument,
+    sync_instruments,
+)
 from identity.roles import Role
 from tests.advisor.instruments_world import kept_version
 from tests.conftest import make_user
@@ -289,6 +297,18 @@ def test_queries_of_the_pages_do_not_grow(client, people):
             assert len(queries) <= most
             counted.append(len(queries))
     assert counted[:2] == counted[2:]
+
+
+def test_differences_are_told_question_by_question_and_what_is_new_once():
+    old, new = load_instrument("standard@1"), load_instrument("standard@2")
+    assert changes_between(new, new) == []
+    found = changes_between(old, new)
+    assert Change("Time", "answer › no-term", "", "没有期限，可以一直放着 / At no set time, it can stay invested") in found
+    assert [one.before for one in found if one.where == "answer › falling"] == ["可能减少 / Likely to fall"]
+    assert sum(one.where.startswith("rules › student-wealth") for one in found) == 1
+    assert len({(one.topic, one.where) for one in found}) == len(found)
+    turned = house(change=lambda d: d["items"].reverse())
+    assert [one.where for one in changes_between(new, parse_instrument(turned))] == ["order"]
 
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────
