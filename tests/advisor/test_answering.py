@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from django.urls import reverse
@@ -18,12 +17,6 @@ from tests.advisor.test_onboarding import ANSWERS, agreed, answered, goal_data, 
 INSTRUMENT = load_instrument("standard@2")
 CONTRADICTING = ANSWERS | {"horizon": "below-1", "mix": "e"}
 UNLIKELY = ANSWERS | {"reaction": "hold", "past": "sold-all"}
-
-
-@pytest.fixture(autouse=True)
-def _second_questionnaire(monkeypatch):
-    rules = SimpleNamespace(assessment=SimpleNamespace(instrument="standard@2"))
-    monkeypatch.setattr("advisor.instruments.advice_rules", lambda: rules)
 
 
 def question(item):
