@@ -12,6 +12,7 @@ from advisor.kernels.risk_profile import Measure
 from advisor.models import (
     AdviceRecord,
     Assessment,
+    BehaviourReading,
     Clearance,
     Consent,
     Household,
@@ -303,3 +304,16 @@ def test_the_queries_of_a_night_do_not_grow_with_the_people(people, clock, behav
     for ids in ([people.anna_investor.pk], [people.anna_investor.pk, people.ben_investor.pk]):
         with django_assert_num_queries(2):
             assert apply_behaviour(investor_ids=ids) == 0
+
+
+def test_an_assessment_weighs_what_was_done_with_what_was_said(people, clock):
+    investor, sold_on = people.anna_investor, timezone.localdate() - timedelta(days=60)
+    calm = {name: {"value": 0.0, "evidence": 1.0} for name in ("turnover", "disposition", "concentration", "chasing")}
+    measures = calm | {"panic": {"value": 1.0, "evidence": 1.0}}
+    BehaviourReading.objects.create(investor=investor, as_of=sold_on, due_on=sold_on, measures=measures, panic_on=sold_on, damage=8.0)
+    alone = assess(investor, 4)
+    assert (alone.level, alone.working["blend"]["damage"], alone.confidence) == (4, 0.0, "medium"), "without consent nothing is read"
+    agree(investor)
+    weighed = assess(investor, 4)
+    assert (weighed.level, investor.level, weighed.working["blend"]["damage"], weighed.working["lowered_by"]) == (3, 3, 8.0, ["panic_sale"])
+    assert weighed.working["behaviour"]["panic"]["value"] == 1.0 and weighed.tolerance == alone.tolerance
