@@ -24,11 +24,10 @@ from advisor.jurisdictions import advice_rules
 from advisor.kernels.behaviour import MEASURES, BehaviourRules, Market, Readings, Trades, measure
 from advisor.kernels.behaviour_book import open_book
 from advisor.kernels.behaviour_market import crossings
-from advisor.kernels.behaviour_panic import panic
 from advisor.kernels.behaviour_types import BoolArray, FloatArray
 from advisor.kernels.instrument_people import answered, assess_all, draw_traits, raw_scores, scores_of
 from advisor.kernels.risk_profile import NEAR, Measure, blend, weigh
-from benchmarks.panic_people import AS_OF, draw_market, live
+from benchmarks.panic_people import AS_OF, FALLS, draw_market, live
 from benchmarks.rows import Row
 
 SEED = 22_11
@@ -45,7 +44,7 @@ MINOR_A_YUAN = 100
 
 @dataclass(frozen=True)
 class Seen:
-    """Of everybody who held what fell (n,): R by the answers alone, R with behaviour, and whether they sold half or more."""
+    """Of everybody who held risk assets as a fall began (n,): R by answers alone, R with behaviour, and who sold half or more."""
 
     by_answers: FloatArray
     with_behaviour: FloatArray
@@ -69,17 +68,24 @@ def auc_gain(seen: Seen, n_draws: int, rng: np.random.Generator) -> tuple[float,
     return auc(-seen.by_answers, seen.sold), auc(-seen.with_behaviour, seen.sold), low, high
 
 
-def next_fall(trades: Trades, market: Market, rules: BehaviourRules, as_of: int, n: int) -> tuple[BoolArray, BoolArray]:
-    """Who held risk assets of the first class that fell after a day, and who sold half of them or more within the fall's days."""
-    at_risk = {int(c) for c in np.unique(market.asset_class[market.grade[-1] >= rules.risk_grade])}
+def next_crossing(market: Market, rules: BehaviourRules, as_of: int) -> int | None:
+    """The session of the first fall after a day, of a class with risk assets, whose days all lie in the market; None without one."""
+    at_risk = np.unique(market.asset_class[market.grade[-1] >= rules.risk_grade]).tolist()
     fallen = np.argwhere(crossings(market.class_index, market.dates, rules)).tolist()
     last = len(market.dates) - 1 - rules.fall_days
-    first = next((t for t, c in fallen if market.dates[t] > as_of and c in at_risk and t <= last), None)
-    if first is None:
-        return np.zeros(n, bool), np.zeros(n, bool)
-    until = int(market.dates[first + rules.fall_days])
-    found = panic(open_book(trades.taken(trades.date <= until), market.until(until), n), rules, as_of)
-    return found.n > 0, found.value >= rules.panic_share
+    return next((t for t, c in fallen if market.dates[t] > as_of and c in at_risk and t <= last), None)
+
+
+def sellers(trades: Trades, market: Market, rules: BehaviourRules, session: int, n: int) -> tuple[BoolArray, BoolArray]:
+    """Who held risk assets as a fall began (n,), and who sold half of them or more, less what was bought, within its days."""
+    book = open_book(trades, market, n)
+    at = np.full(len(book.fund), session)
+    value = book.value_at(book.row_before(np.arange(len(book.fund)), at), book.fund, at)
+    held = np.bincount(book.owner, np.where(book.is_risk(at, book.fund, rules.risk_grade), value, 0.0), n)
+    trades, is_risk = book.trades, book.is_risk(book.session, book.trades.fund, rules.risk_grade)
+    within = trades.is_own & is_risk & (book.session >= session) & (book.session <= session + rules.fall_days)
+    net = np.bincount(trades.investor[within], np.where(trades.is_buy, -trades.paid, trades.paid)[within], n)
+    return held > 0.0, (held > 0.0) & (net >= rules.panic_share * held)
 
 
 def damages(readings: Readings) -> list[float]:
@@ -100,10 +106,10 @@ def simulated(n: int, seed: int) -> Seen:
     tolerance, capacity = (scores_of(answers, items, block).tolist() for block in ("tolerance", "capacity"))
     readings = measure(trades, market, rules, date.fromordinal(as_of), n)
     assert (readings.short_row < 0).all(), "a simulated person sold what was not there"
-    return _seen(tolerance, capacity, damages(readings), next_fall(trades, market, rules, as_of, n))
+    return seen_of(tolerance, capacity, damages(readings), sellers(trades, market, rules, FALLS[-1][0], n))
 
 
-def _seen(tolerance: list[list[float]], capacity: list[list[float]], d: list[float], fall: tuple[BoolArray, BoolArray]) -> Seen:
+def seen_of(tolerance: list[list[float]], capacity: list[list[float]], d: list[float], fall: tuple[BoolArray, BoolArray]) -> Seen:
     rules = advice_rules().for_scoring
     alone = np.array([blend(t, k, rules).score for t, k in zip(tolerance, capacity, strict=True)])
     both = np.array([blend(t, k, rules, damage=off).score for t, k, off in zip(tolerance, capacity, d, strict=True)])
@@ -120,8 +126,8 @@ def who_sells(quick: bool) -> Iterator[Row]:
     seen = _together([simulated(n, seed) for seed in range(n_markets)])
     yield from _auc_rows("simulated", seen, quick, CIRCULAR)
     folder = os.environ.get("FAR_TRANS_DIR", "")
-    if not folder or not (Path(folder) / "transactions.csv").is_file():
-        yield Row("FAR-Trans, real customers: AUC of who sells", "–", verdict="not measured: nobody has downloaded transactions.csv")
+    if not folder or not all((Path(folder) / name).is_file() for name in ("transactions.csv", "close_prices.csv")):
+        yield Row("FAR-Trans, real customers: AUC of who sells", "–", verdict="not measured: nobody has downloaded the full set")
         return
     from benchmarks.bank_customers import customers_seen
 
@@ -131,12 +137,12 @@ def who_sells(quick: bool) -> Iterator[Row]:
     if 0 < real.sold.sum() < len(real.sold):
         yield from _auc_rows("FAR-Trans (real data)", real, quick, "real: the bank's level for the answers")
     else:
-        yield Row("FAR-Trans (real data): AUC", "–", verdict="not measured: nobody, or everybody, sold")
+        yield Row("FAR-Trans (real data): AUC", "–", verdict="not measured: no fall, or nobody sold in it")
 
 
 def _auc_rows(whose: str, seen: Seen, quick: bool, label: str) -> Iterator[Row]:
     alone, both, low, high = auc_gain(seen, DRAWS[0 if quick else 1], np.random.default_rng(SEED))
-    said = f"{whose}: {len(seen.sold):,} held what fell, {seen.sold.mean():.1%} sold half or more; AUC"
+    said = f"{whose}: {len(seen.sold):,} held risk, {seen.sold.mean():.1%} sold half or more; AUC"
     yield Row(said, f"{both:.3f}", f"answers alone {alone:.3f}", verdict=label)
     yield Row("  gain by behaviour, 95 % over people", f"{both - alone:+.3f}", f"{low:+.3f} to {high:+.3f}", verdict=label)
 
@@ -194,7 +200,7 @@ def asked_again(instrument: Instrument, n: int, times: int, seed: int = SEED) ->
     kept = first.score.mean() + reliability * (first.score - first.score.mean())
     expected = norm.cdf((kept - edge) / (first.error * np.sqrt(1 + reliability)))
     rated = np.isfinite(edge)
-    errors = float(np.sqrt((first.error**2).mean())), float(np.sqrt(within.mean()))
+    errors = float(np.sqrt((first.error**2).mean())), float(np.sqrt(max(0.0, within.mean())))
     return Retest(first.certainty[rated], again[rated] / times, expected[rated], *errors)
 
 

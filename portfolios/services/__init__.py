@@ -41,7 +41,7 @@ from portfolios.services.pool_decisions import (
     return_decision,
     withdraw_decision,
 )
-from portfolios.services.pricefile import FileSolution, price_histories, solve_price_file, table_rows
+from portfolios.services.pricefile import FileSolution, price_histories, solve_price_file, table_chunks, table_rows
 from portfolios.services.quarantine import QuarantineRefused, accept_quarantined, reject_quarantined
 from portfolios.services.screening import execute_screen, request_due_screen, request_screen
 from portfolios.services.solving import solve_advice
@@ -109,6 +109,7 @@ __all__ = [
     "store_counted",
     "store_histories",
     "sync_configured_source",
+    "table_chunks",
     "table_rows",
     "uploads_folder",
     "watch_market",

@@ -1,10 +1,10 @@
 """Solving on a price file of the user's own: nothing is read from the database or written to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portfolios.jurisdictions import LevelRule, jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
@@ -15,6 +15,9 @@ from portfolios.kernels.returns import align, annual_volatility
 from portfolios.kernels.risk import grade_of_volatility
 from portfolios.kernels.types import FundHistory, GammaSolution, Moments, ReturnMatrix
 from portfolios.services.levels import require_some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -108,20 +111,26 @@ def table_rows(*, path: Path, columns: Sequence[str]) -> list[tuple[int, dict[st
 
     Raises DataError for what is no table, or lacks one of the columns.
     """
-    from portfolios.sources.text import chunks
-
     rows: list[tuple[int, dict[str, str]]] = []
-    for chunk, first_line in chunks(path):
-        for column in columns:
-            if column not in chunk.columns:
-                raise DataError("column_missing", column=column, file=path.name)
-        records = chunk[list(columns)].to_dict("records")
+    for chunk, first_line in table_chunks(path=path, columns=columns):
+        records = chunk.to_dict("records")
         rows += [
             (line, {str(name): str(cell) for name, cell in row.items()})
             for line, row in enumerate(records, first_line)
             if any(row.values())
         ]
     return rows
+
+
+def table_chunks(*, path: Path, columns: Sequence[str]) -> Iterator[tuple["pd.DataFrame", int]]:
+    """The same of a large table, in pieces: stripped text with the line on which each piece starts; blank lines are in it."""
+    from portfolios.sources.text import chunks
+
+    for chunk, first_line in chunks(path):
+        for column in columns:
+            if column not in chunk.columns:
+                raise DataError("column_missing", column=column, file=path.name)
+        yield chunk[list(columns)], first_line
 
 
 def graded_funds(matrix: ReturnMatrix, grades: Path | None) -> dict[str, tuple[int, str]]:
