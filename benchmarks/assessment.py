@@ -24,7 +24,7 @@ from advisor.jurisdictions import advice_rules
 from advisor.kernels.behaviour import MEASURES, BehaviourRules, Market, Readings, Trades, measure
 from advisor.kernels.behaviour_book import open_book
 from advisor.kernels.behaviour_market import crossings
-from advisor.kernels.behaviour_types import BoolArray, FloatArray
+from advisor.kernels.behaviour_types import BoolArray, FloatArray, IntArray
 from advisor.kernels.instrument_people import answered, assess_all, draw_traits, raw_scores, scores_of
 from advisor.kernels.risk_profile import NEAR, Measure, blend, weigh
 from benchmarks.panic_people import AS_OF, FALLS, draw_market, live
@@ -152,7 +152,7 @@ def _auc_rows(whose: str, seen: Seen, quick: bool, label: str) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Retest:
-    """Of everybody whose final level has a lower edge (n,): the claimed p, and how often R was at or above the edge again.
+    """Of everybody whose final level has a lower edge (n,): the claimed p, how often R was at or above the edge again, the level.
 
     `expected` is what p would be if it allowed for the error of the second sheet too, and for the return to the mean.
     `claimed_error` and `real_error` are the root mean squares of sigma_R and of R's own deviation between sheets.
@@ -161,6 +161,7 @@ class Retest:
     claimed: FloatArray
     again: FloatArray
     expected: FloatArray
+    level: IntArray
     claimed_error: float
     real_error: float
 
@@ -201,7 +202,7 @@ def asked_again(instrument: Instrument, n: int, times: int, seed: int = SEED) ->
     expected = norm.cdf((kept - edge) / (first.error * np.sqrt(1 + reliability)))
     rated = np.isfinite(edge)
     errors = float(np.sqrt((first.error**2).mean())), float(np.sqrt(max(0.0, within.mean())))
-    return Retest(first.certainty[rated], again[rated] / times, expected[rated], *errors)
+    return Retest(first.certainty[rated], again[rated] / times, expected[rated], first.level[rated], *errors)
 
 
 def how_sure(quick: bool) -> Iterator[Row]:
@@ -212,10 +213,10 @@ def how_sure(quick: bool) -> Iterator[Row]:
 
 
 def _sure_rows(key: str, found: Retest, least: int, quick: bool) -> Iterator[Row]:
-    def row(claim: str, claimed: float, again: float, n_judged: str, verdict: str = "") -> Row:
+    def row(claim: str, claimed: float, again: float, bound: str, verdict: str = "") -> Row:
         off = again - claimed
         said = verdict or ("not judged: a quick run" if quick else "ok" if abs(off) <= MOST_OFF else "short")
-        return Row(claim, f"p {claimed:.3f}", f"again {again:.3f}", f"{off:+.3f}", n_judged, said)
+        return Row(claim, f"p {claimed:.3f}", f"again {again:.3f}", f"{off:+.3f}", bound, said)
 
     must, mean = f"<= {MOST_OFF}", float(found.again.mean())
     yield row(f"{key}: claimed p of a final level, and asked again (simulated)", float(found.claimed.mean()), mean, must)
@@ -223,6 +224,10 @@ def _sure_rows(key: str, found: Retest, least: int, quick: bool) -> Iterator[Row
     yield row(f"  the worst step of {BIN} of p, {worst.n:,} people", worst.claimed, worst.again, must)
     other = max(bins_of(found.expected, found.again, least=least), key=lambda one: abs(one.off))
     yield row("  the same, if p allowed for two errors and the mean", other.claimed, other.again, "–", "not claimed")
+    for level in np.unique(found.level).tolist():
+        of = found.level == level
+        claimed, again = float(found.claimed[of].mean()), float(found.again[of].mean())
+        yield row(f"  of final level C{level}, {of.sum():,} people", claimed, again, "–", "shown")
     errors = found.claimed_error, found.real_error
     yield Row("  sigma_R", f"{errors[0]:.2f} points", f"found {errors[1]:.2f}", f"{errors[0] / errors[1]:.2f}")
 
