@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from advisor.instruments import load_instrument
-from advisor.models import Assessment, Goal, Investor, LevelHold, ReviewTrigger
+from advisor.models import Assessment, BehaviourReading, Goal, Investor, LevelHold, ReviewTrigger
 from advisor.selectors.onboarding import question_page, shown_choices
-from advisor.services import start_assessment
+from advisor.services import give_consent, start_assessment
 from tests.advisor.test_onboarding import ANSWERS, agreed, answered, goal_data, person, pool, ready  # noqa: F401
 
 INSTRUMENT = load_instrument("standard@2")
@@ -199,6 +199,22 @@ def test_the_result_keeps_answers_and_deeds_apart_and_names_each_pot(levelled, c
     assert "“A flat”: the loss could be about <strong>¥2,500</strong> of your ¥50,000, or more." in page
     assert "“A flat” is close, so its portfolio follows C2" in page
     assert "“A quiet old age”: the loss could be about <strong>¥12,000</strong>" in page
+
+
+@pytest.mark.parametrize(("z", "words"), [(1.0, "took 12 points off"), (0.0, "changes nothing")])
+def test_what_was_done_is_told_apart_with_what_it_took(ready, client, z, words):  # noqa: F811
+    investor, today = Investor.objects.get(), timezone.localdate()
+    give_consent(investor=investor, purpose="profiling", is_given=True, source="preferences")
+    raw = {"panic": z, "turnover": 0.75 + 1.75 * z, "disposition": 0.0, "concentration": 0.0, "chasing": 0.0}
+    measures = {
+        name: {"value": value, "evidence": float(name in {"panic", "turnover"}), "months_since_sale": None} for name, value in raw.items()
+    }
+    BehaviourReading.objects.create(investor=investor, as_of=today, due_on=today, measures=measures, panic_on=today if z else None)
+    fill(ANSWERS)
+    client.post(reverse("onboarding_check"))
+    page = text_of(client.get(reverse("onboarding_result")))
+    assert words in page and "Selling while markets fall: " in page
+    assert ("your level is one lower" in page) is bool(z)
 
 
 def test_a_rise_that_waits_and_a_hold_are_said_in_a_sentence(levelled, client):
