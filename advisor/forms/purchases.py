@@ -28,9 +28,10 @@ class PurchaseForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any, money: Sequence[GoalMoney]) -> None:
-        super().__init__(data, initial={"key": uuid.uuid4()} | ({"goal": money[0].goal.pk} if len(money) == 1 else {}))
-        self.goals = {str(one.goal.pk): one.goal for one in money}
-        choices = [(str(one.goal.pk), f"{one.goal.name} · {yuan(one.cash_minor)}") for one in money]
+        paying = [one for one in money if one.cash_minor > 0]
+        super().__init__(data, initial={"key": uuid.uuid4()} | ({"goal": paying[0].goal.pk} if len(paying) == 1 else {}))
+        self.goals = {str(one.goal.pk): one.goal for one in paying}
+        choices = [(str(one.goal.pk), f"{one.goal.name} · {yuan(one.cash_minor)}") for one in paying]
         self.fields["goal"].choices = choices  # type: ignore[attr-defined]
 
     def wish(self, fund: Fund) -> Wish:

@@ -72,7 +72,8 @@ def test_above_the_level_by_warning_two_ticks_a_day_and_a_second_yes(anna, peopl
     assert "Not ordered yet" in page(anna, "order_list") and not home_page(people.anna_investor).due_purchases
     with in_hours(25):
         anna.force_login(people.anna)
-        assert "is over. Nothing is ordered unless you confirm" in page(anna, "home")
+        home = page(anna, "home")
+        assert "is over. Nothing is ordered unless you confirm" in home and "There is nothing to do" not in home
         assert "Your time to think is over" in page(anna, "purchase", purchase.pk)
         send(anna, "purchase_order", purchase.pk)
         assert Order.objects.get().fund.code == "EQ4"
