@@ -10,17 +10,13 @@ import time
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.e2e.test_journeys import NUMBER, agree_and_say_what_for, sign_up
+from tests.e2e.test_journeys import AGREEING, NUMBER, agree_and_say_what_for, sign_up
 
 SERIOUS = {"serious", "critical"}
 IDEOGRAPH = re.compile(r"[\u3400-\u9fff]")
 MOST_CHARACTERS = 1600
 # Two answers that cannot both be true, and two that rarely go together.
 ANSWERS = {"horizon": "below-1", "mix": "e", "reaction": "hold", "past": "sold-some"}
-AGREEING = {
-    "income": "steady", "reserve": "above-12", "debt": "none", "share": "below-25", "dependants": "0", "loss": "up-to-20",
-    "reaction": "hold", "attitude": "balance", "past": "held",
-}  # fmt: skip
 SMALL_TEXT = """() => { const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (texts.nextNode()) { const e = texts.currentNode.parentElement;
     if (texts.currentNode.textContent.trim() && e.checkVisibility() && !e.closest("script, style, noscript")
