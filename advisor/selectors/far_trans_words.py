@@ -9,6 +9,7 @@ from portfolios.selectors import error_sentence
 _SENTENCES = {
     "far_trans_no_folder": _("There is no folder %(folder)s."),
     "far_trans_nothing_usable": _("%(file)s: none of its %(n)s rows can be used."),
+    "far_trans_would_overwrite": _("The files of the data set are in %(folder)s: choose another folder to store in."),
     "far_trans_not_stored": _("Nothing can be written to %(folder)s."),
 }
 _REASONS = {

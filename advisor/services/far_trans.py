@@ -116,7 +116,12 @@ def read_far_trans(*, folder: Path) -> FarTrans:
 
 
 def store_far_trans(*, found: FarTrans, folder: Path) -> list[str]:
-    """Write the kept rows as CSV, a file a table, into a folder outside the database; again writes the same files anew."""
+    """Write the kept rows as CSV, a file a table, into a folder outside the database; again writes the same files anew.
+
+    Raises DataError for a folder that cannot be written to, or that holds the files that were read.
+    """
+    if any((folder / file).exists() for name, file in FILES.items() if name in NEEDED):
+        raise DataError("far_trans_would_overwrite", folder=str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in found.tables.items():

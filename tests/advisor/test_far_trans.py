@@ -101,6 +101,7 @@ def test_every_row_is_kept_or_reported_with_its_reason(folder, capsys):
         ("transactions.csv", ORDER_HEAD + '\nA,"S1,1,Buy', "transactions.csv"),
         ("close_prices.csv", "PK\x03\x04", "close_prices.csv"),
         ("kept", "a file", "Nothing can be written"),
+        ("kept/asset_information.csv", ASSETS, "choose another folder to store in"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_refused_in_one_sentence(folder, name, text, said):
@@ -108,9 +109,10 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_sentence(folder, name, t
     if name and text is None:
         target.unlink()
     elif name:
+        target.parent.mkdir(exist_ok=True)
         target.write_text(text, encoding="utf-8")
     with pytest.raises(CommandError) as error:
-        call_command("import_far_trans", folder if name else folder / "nowhere", store=folder / "kept" if name == "kept" else None)
+        call_command("import_far_trans", folder if name else folder / "nowhere", store=folder / "kept" if name.startswith("kept") else None)
     assert error.value.returncode == 2 and said in str(error.value) and "\n" not in str(error.value)
 
 
