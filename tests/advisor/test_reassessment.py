@@ -1,6 +1,8 @@
 """What asks for a new assessment, night by night: reminders, what is held, deep falls, corrected questionnaires, and what people tell."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -8,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone, translation
 
 from advisor.errors import Refused
+from advisor.forms.overrides import SENTENCES as FOR_STAFF
 from advisor.models import (
     AdviceRecord,
     Assessment,
@@ -24,6 +27,7 @@ from advisor.models import (
 from advisor.selectors.clients import task_label
 from advisor.selectors.level_words import LIFE_EVENTS, NOTICES, REFUSALS, RULES, TRIGGERS, change_words, notice_sentence
 from advisor.selectors.reassessment import notices_of, open_triggers_of
+from advisor.selectors.refusals import SENTENCES
 from advisor.services import ask_reassessment, report_life_event, watch_assessments
 from advisor.services.reassessment import Watched, ask_after_correction
 from advisor.services.triggers import QUEUE_KINDS
@@ -282,6 +286,12 @@ def test_every_rule_has_its_sentence(db):
         assert {"held", "blocked_purchase", "recent_rise", "portfolio_down", "cooling_off", "two_levels"} < set(RULES)
         assert change_words("behaviour: panic, turnover") == "Behaviour: sales in a fall, much buying and selling"
         assert change_words("behaviour") == "Behaviour" and change_words("He asked: lower it") == "He asked: lower it"
+        services = Path(__file__).resolve().parents[2] / "advisor" / "services"
+        sources = [
+            (services / f"{name}.py").read_text() for name in ("assessments", "drafts", "rises", "levels", "level_reviews", "triggers")
+        ]
+        codes = {code for source in sources for code in re.findall(r'Refused\("(\w+)"', source)}
+        assert len(codes) > 15 and codes <= SENTENCES.keys() | FOR_STAFF.keys(), codes - SENTENCES.keys()
         assert len(LIFE_EVENTS) >= 5 and len(REFUSALS) >= 15
         assert all(str(task_label(kind, {"items": ["7:start"]})) != kind.replace("_", " ") for kind in (*QUEUE_KINDS, "confirm_rise"))
     assert Assessment.objects.count() == 0
