@@ -171,13 +171,13 @@ def test_by_keyboard_alone(visit):
         arrow_to((AGREEING | {"horizon": "below-1", "mix": "e"}).get(item_of(visitor), ""))
         enter("main button.btn-primary")
     enter("main button.btn-primary")
-    assert page.url.endswith("/start/contradictions/")
+    assert "/start/contradictions/" in page.url
     enter("main a[href*='/questions/mix/']")
     arrow_to("c")
     enter("main button.btn-primary")
-    assert page.url.endswith("/start/check/"), "nothing contradicts any more, and the answers are checked once again"
+    assert "/start/check/" in page.url, "nothing contradicts any more, and the answers are checked once again"
     enter("main button.btn-primary")
-    assert page.url.endswith("/start/result/")
+    assert "/start/result/" in page.url
 
 
 def test_without_javascript_and_resumed_elsewhere(visit):
