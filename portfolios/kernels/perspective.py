@@ -20,6 +20,7 @@ _TINY = 1e-100
 _NEAR = 1e-8  # of the largest variance: how far off DAQP may find a value
 _SOFT = 8  # DAQP's word for a limit that may be broken at a price
 _TRADED = 1e-12
+_EPSILON = 1e-15  # of what is priced: the rounding of a sum of such prices
 _STRICT, _LOOSE = 1e-9, 1e-6  # by how much DAQP may miss a limit
 _TRADE_STEPS, _MANY_STEPS = 4, 100  # of the price of trading
 _FEW_STEPS, _ROOT_STEPS = 2, 12  # of the price of a fund
@@ -73,7 +74,8 @@ class Perspective:
         self.is_limited = bool(np.isfinite(problem.max_trade))
         self.kinks = np.flatnonzero((problem.buy > 0) | (problem.sell > 0) | self.is_limited)
         low, high = choices.hull(choices.allowed)
-        self.worst = _worst(self.problem, np.maximum(-low, high)) * self.scale
+        self.most_traded = float((np.maximum(-low, high) + np.abs(problem.current)).sum()) if self.is_limited else 0.0
+        self.worst = (_worst(self.problem, np.maximum(-low, high)) + _NEAR) * self.scale
         self.both = np.flatnonzero((low < 0) & (high > 0))
         self.taken = (LONG, SHORT) if choices.allowed[SHORT].any() else (LONG,)
         self._sides(low, high)
@@ -182,7 +184,7 @@ class Perspective:
         constant = self.constant - 0.5 * float(weights @ curved) - float(multipliers[multipliers != 0] @ held_at[multipliers != 0])
         constant -= prices.fund * self.choices.most
         if self.is_limited:
-            constant -= prices.trade * p.max_trade
+            constant -= prices.trade * (p.max_trade + _TRADED)
         values = np.full_like(self.choices.lows, np.inf)
         buy, sell = p.buy + prices.trade, p.sell + prices.trade
         values[NONE] = buy * np.maximum(-p.current, 0.0) + sell * np.maximum(p.current, 0.0)
@@ -216,9 +218,14 @@ class Perspective:
         held = np.where(allowed[NONE], np.minimum(part, 1.0), 1.0)
         over = float(np.abs(weights - self.problem.current).sum()) - self.problem.max_trade if self.is_limited else -np.inf
         doubt = np.where(allowed[NONE], self._doubt(weights, envelope[1], prices), 0.0)
-        bound, beyond = (constant + float(least.sum())) * self.scale, (values - least) * self.scale
+        bound = (constant + float(least.sum()) - self._rounding(prices)) * self.scale
+        beyond = (values - least) * self.scale
         relaxed = Relaxed(bound, weights, held, doubt * self.scale, beyond, prices)
         return _Node(relaxed, values * self.scale, float(held.sum()) - self.choices.most, over)
+
+    def _rounding(self, prices: Prices) -> float:
+        """How far prices may lift a bound by rounding alone: at a corner where the turnover is tight they grow without end."""
+        return _EPSILON * (prices.trade * self.most_traded + prices.fund * len(self.linear))
 
     def _doubt(self, weights: FloatArray, slopes: FloatArray, prices: Prices) -> FloatArray:
         """What is charged too little for each fund if it is held, or its own risk that others must bear if not: the lesser."""
@@ -316,6 +323,8 @@ class Perspective:
         for _ in range(steps):
             if best.relaxed.bound >= enough or abs(node.over) <= _TRADED or (above is not None and above.relaxed.prices.trade == 0.0):
                 break
+            if node.relaxed.prices.trade * _TRADED * self.scale > self.worst:  # where hardly anything can be traded no price is high enough
+                break
             node = self._bound(allowed, replace(prices, trade=_next_trade(below, above)))
             if node is None:
                 return None
@@ -323,7 +332,7 @@ class Perspective:
             best = max(best, node, key=lambda one: one.relaxed.bound)
         if best.relaxed.bound > self.worst:
             return None
-        return best if steps == _TRADE_STEPS else _between(below, above)
+        return best if steps == _TRADE_STEPS else _between(below, above) or best
 
 
 def restricted(problem: Quadratic, held: IntArray) -> tuple[Quadratic, float]:

@@ -86,7 +86,7 @@ def mandates(draw: st.DrawFn) -> tuple[Moments, Mandate]:
     return moments, Mandate(moments.codes, **fields)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(mandates())
 def test_no_choice_of_funds_is_better(case: tuple[Moments, Mandate]) -> None:
     moments, mandate = case
@@ -292,3 +292,22 @@ def test_what_is_not_proven_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SolverError, match="not_proven_optimal") as caught:
         solve_cardinality(moments, Mandate(moments.codes, objective="min_volatility", max_funds=6, min_weight_if_held=0.05))
     assert 0.0 < float(str(caught.value.params["gap"])) < 0.01
+
+
+@pytest.mark.parametrize(("seed", "most_traded"), [(4, 0.05), (5, 0.1), (18, 0.2)])
+def test_a_turnover_limit_with_hardly_any_room_hides_no_choice(seed: int, most_traded: float) -> None:
+    """There the price of trading grows without end, and what its rounding lifts a bound by is no proof."""
+    moments, random = universe(6, seed), np.random.default_rng(seed)
+    current = np.round(random.dirichlet(np.ones(6)), 1)
+    current[-1] = round(1.0 - float(current[:-1].sum()), 1)
+    mandate = Mandate(
+        moments.codes,
+        risk_aversion=8.0,
+        max_funds=5,
+        min_weight_if_held=most_traded,
+        max_turnover=most_traded,
+        current=dict(zip(moments.codes, current.tolist(), strict=True)),
+    )
+    expected = every_choice(moments, mandate)
+    assert expected is not None
+    assert solve_cardinality(moments, mandate).objective == pytest.approx(expected.objective, abs=1e-9)
