@@ -2,6 +2,7 @@
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from advisor import selectors
 from advisor.errors import Refused
@@ -19,7 +20,7 @@ def said(refused: Refused) -> str:
 
 
 class HoldForm(overrides.ReasonForm):
-    until_date = forms.DateField(label=_("Until"), widget=DAY)
+    until_date = forms.DateField(label=pgettext_lazy("of a hold", "Until"), widget=DAY)
 
 
 class ReviewForm(overrides.ReasonForm):

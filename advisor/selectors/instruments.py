@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from advisor.instruments import Contradiction, Instrument, Item, Option, Step
 from advisor.models import InstrumentVersion
@@ -160,7 +160,7 @@ def changes_between(old: Instrument, new: Instrument) -> list[Change]:
         Change(item.topic.said, _("question dropped"), item.question.said, "") for code, item in before.items() if code not in after
     ]
     if [code for code in before if code in after] != [code for code in after if code in before]:
-        changes.append(Change(_("all questions"), _("order"), ", ".join(before), ", ".join(after)))
+        changes.append(Change(_("all questions"), pgettext("of questions", "order"), ", ".join(before), ", ".join(after)))
     rules = [{"rules": [rule.model_dump(mode="json") for rule in instrument.contradictions]} for instrument in (old, new)]
     return changes + _changes_of(_("contradictions"), *rules)
 
@@ -190,7 +190,7 @@ def _leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         for name, value in data.items():
             yield from _leaves(value, path if name == "code" else (*path, name))
     elif isinstance(data, list) and data and isinstance(data[0], dict):
-        yield (*path, _("order")), ", ".join(str(one.get("code", "")) for one in data)
+        yield (*path, pgettext("of questions", "order")), ", ".join(str(one.get("code", "")) for one in data)
         for place, one in enumerate(data):
             yield from _leaves(one, (*path, str(one.get("code", place))))
     else:
