@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from advisor.instruments import load_instrument
-from advisor.models import Assessment, BehaviourReading, Goal, Investor, LevelHold, ReviewTrigger
+from advisor.models import Assessment, BehaviourReading, Goal, Investor, Level, LevelHold, ReviewTrigger
 from advisor.selectors.onboarding import question_page, shown_choices
+from advisor.selectors.results import goal_level_of
 from advisor.services import give_consent, start_assessment
 from tests.advisor.test_onboarding import ANSWERS, agreed, answered, goal_data, person, pool, ready  # noqa: F401
 
@@ -199,6 +200,11 @@ def test_the_result_keeps_answers_and_deeds_apart_and_names_each_pot(levelled, c
     assert "“A flat”: the loss could be about <strong>¥2,500</strong> of your ¥50,000, or more." in page
     assert "“A flat” is close, so its portfolio follows C2" in page
     assert "“A quiet old age”: the loss could be about <strong>¥12,000</strong>" in page
+    old_age, flat = Goal.objects.order_by("pk")
+    last_year = goal_level_of(old_age, Level.C3, None).steps[-1]
+    shown = text_of(client.get(reverse("goal", args=[old_age.pk])))
+    assert "Its portfolio follows your own level, C3." in shown and f"{last_year.date}</span> it follows C2." in shown
+    assert "Its portfolio follows C2, less than your own level" in text_of(client.get(reverse("goal", args=[flat.pk])))
 
 
 @pytest.mark.parametrize(("z", "words"), [(1.0, "took 12 points off"), (0.0, "changes nothing")])

@@ -90,6 +90,17 @@ def resolve(visitor, *, each=lambda: None) -> None:
     each()
 
 
+def see_the_proposal(visitor, *, each) -> None:
+    """From the result to the page that places the orders."""
+    visitor.page.locator("main .button-row a.btn-primary").first.click()
+    visitor.page.wait_for_selector("a[href$='/accept/']", timeout=60_000)
+    visitor.page.wait_for_load_state("load")
+    each()
+    visitor.page.locator("main a[href$='/accept/']").first.click()
+    visitor.page.wait_for_load_state("load")
+    each()
+
+
 @pytest.mark.parametrize(("width", "language"), [(390, "zh-hans"), (390, "en"), (1280, "zh-hans"), (1280, "en")])
 def test_the_whole_way_with_axe_on_every_page(visit, width, language):
     visitor = visit(width=width, language=language)
@@ -113,6 +124,7 @@ def test_the_whole_way_with_axe_on_every_page(visit, width, language):
         print(f"\n{n_characters} Chinese characters on the {len(asked)} screens of the questions, each line once")
         assert 400 < n_characters <= MOST_CHARACTERS
     resolve(visitor, each=each)
+    see_the_proposal(visitor, each=each)
     for path in ("/", "/preferences/", "/start/goal/", "/level/changed/", "/start/agreements/"):
         visitor.go(path)
         look(visitor)
@@ -227,6 +239,7 @@ def test_the_elder_mode_is_large_calm_and_stays(visit, width, language):
 
     answer_all(visitor, each=each)
     resolve(visitor, each=each)
+    see_the_proposal(visitor, each=each)
     visitor.go("/")
     each()
     assert visitor.page.locator("main .human").bounding_box()["y"] < 844
