@@ -224,9 +224,11 @@ def _without_variance(problem: Quadratic, face: Face, course: FloatArray) -> Flo
     course = course / np.abs(course).max()
     free = face.free
     normals, _, _ = equalities_on(problem, face, np.zeros(len(course)))
-    size = float(problem.cov.diagonal().max()) or 1.0
-    _, values, vectors = np.linalg.svd(np.vstack([problem.cov[free[:, None], free] / size, normals[:, free]]))
-    kernel = vectors[values <= 1e-12 * values[0]]
+    _, lengths, vectors = np.linalg.svd(normals[:, free])
+    kept = vectors[int((lengths > 1e-12).sum()) :]
+    # Judged by the variance itself: of funds that are nearly the same, S times their difference is the root of rounding.
+    variances, directions = np.linalg.eigh(kept @ problem.cov[free[:, None], free] @ kept.T)
+    kernel = directions[:, variances <= 1e-12 * problem.largest_variance].T @ kept
     clean = np.zeros(len(course))
     clean[free] = (kernel @ course[free]) @ kernel
     return clean if float(np.abs(clean).max()) > 1e-6 else None

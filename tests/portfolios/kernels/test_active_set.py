@@ -42,7 +42,7 @@ def violation_of_optimality(problem, found):
     return max(*missed, *worse)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 @example(44818)  # a vertex at which the sum and the turnover limit imply each other
 @example(94078)
@@ -55,7 +55,7 @@ def test_every_optimum_satisfies_the_optimality_conditions(seed):
     assert (found.weights >= problem.low).all() and (found.weights <= problem.high).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_order_and_start_do_not_matter_not_even_in_ties(seed):
     problem, kept = random_problem(seed)
@@ -65,7 +65,7 @@ def test_order_and_start_do_not_matter_not_even_in_ties(seed):
     assert np.abs(again.weights - from_weights(problem, kept).weights[order]).max() <= 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_a_second_solver_finds_nothing_better(seed):
     problem, kept = random_problem(seed, n_max=8)
@@ -121,7 +121,7 @@ def is_same_face(one, other):
     return all(np.array_equal(getattr(one, x), getattr(other, x)) for x in ("funds", "rows", "trades", "turnover"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 @example(180)  # ties whose even weights rest on a turnover limit that has no price
 @example(4083)
@@ -171,3 +171,12 @@ def test_contradicting_limits_have_no_weights_and_tight_ones_have():
     assert feasible_weights(replace(tight, max_trade=1.0)) is not None
     crossed = replace(tight, low=np.full(10, 0.2))
     assert feasible_weights(crossed) is None
+
+
+def test_funds_that_differ_by_the_root_of_rounding_have_an_optimum():
+    """Their difference has no variance, but S times it is no rounding: it is the slope along which the better one is bought."""
+    one, both, other = 0.1059757581106969, 0.10597575878377893, 0.10597575945686098
+    cov = [[0.16176434363331286, 0.0, 0.0], [0.0, one, both], [0.0, both, other]]
+    found = from_weights(problem_of(cov, np.zeros(3), low=[0.0, 0.1, 0.1], high=[0.0, 1.0, 1.0]), np.array([0.0, 0.1, 0.9]))
+    assert found is not None
+    assert found.weights == pytest.approx([0.0, 0.9, 0.1], abs=1e-15)
