@@ -11,17 +11,20 @@ from benchmarks.foundation import ROOT
 from benchmarks.rows import Row
 
 EXECUTORS = "tests/portfolios/kernels/test_executors.py"
+EXPLANATIONS = "tests/portfolios/kernels/test_explain.py"
 
 
 def agreement(quick: bool) -> Iterator[Row]:
     """Random mandates through every executor and a second solver: the test itself, on as many as the claim says."""
     n_mandates = 100 if quick else 2000
-    environment = dict(os.environ, N_MANDATES=str(n_mandates), OPENBLAS_NUM_THREADS="1")
-    command = [sys.executable, "-m", "pytest", "-n0", EXECUTORS]
+    n_helped = 30 if quick else 100
+    environment = dict(os.environ, N_MANDATES=str(n_mandates), N_HELPED=str(n_helped), OPENBLAS_NUM_THREADS="1")
+    command = [sys.executable, "-m", "pytest", "-n0", EXECUTORS, EXPLANATIONS]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     passed = re.search(r"(\d+) passed|\[100%\]", ended.stdout)
     assert ended.returncode == 0 and passed, f"executors disagree: {ended.stdout[-1500:]}"
     yield Row(f"executors and a second solver agree on {n_mandates:,} random mandates a property", "agree", verdict="ok")
+    yield Row(f"no smaller set and no smaller sum helps {n_helped} impossible mandates, by brute force", "none", verdict="ok")
 
 
 def loading(quick: bool) -> Iterator[Row]:

@@ -31,7 +31,7 @@ from portfolios.selectors import nav_on
 from portfolios.services import rebuild_holdings
 from tests.advisor.record_world import forget_the_record
 
-N, N_FULL = 330, 31
+N, N_FULL = 200, 21
 SIZE = {"n_investors": N, "n_funds": 80, "years": 3, "n_full_lives": N_FULL}
 FIRST_PIECES = 3
 OURS = {"identity", "portfolios", "advisor", "marketing", "demo"}

@@ -8,7 +8,7 @@ from benchmarks.levels import advice_market, draw_market, live, weather
 from benchmarks.out_of_sample import WEEKS, screened
 from portfolios.jurisdictions import jurisdiction
 
-SEEDS = 60
+SEEDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,8 @@ def lived():
 def test_the_budgets_of_c3_and_c4_bind_and_their_breaches_are_few(lived):
     budgets = np.array([jurisdiction().levels[level].cvar_budget for level in range(1, 6)])
     assert lived.binds[:, 2].mean() > 0.7
-    # Of 60 years, 5 are 8 %: more than chance brings where the claim of 4 % holds. The benchmark counts thousands.
-    assert (lived.loss > budgets).sum(axis=0).max() <= 5
+    # Of 20 years, 2 are 10 %: more than chance brings where the claim of 4 % holds. The benchmark counts thousands.
+    assert (lived.loss > budgets).sum(axis=0).max() <= 2
 
 
 def test_volatility_rises_by_a_point_from_c2_up(lived):

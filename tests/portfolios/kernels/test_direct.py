@@ -29,7 +29,7 @@ def market(seed=5, n=6):
     return Moments(SIX[:n], mean, cov)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seeds, st.booleans())
 def test_both_solvers_lead_to_the_one_optimum(seed, large):
     problem, kept = random_problem(seed)
@@ -39,7 +39,7 @@ def test_both_solvers_lead_to_the_one_optimum(seed, large):
     assert np.abs(found.weights - from_weights(problem, kept).weights).max() <= 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_a_second_solver_agrees_on_every_objective(seed):
     moments, mandate = random_mandate(seed)
@@ -62,7 +62,7 @@ def test_a_second_solver_agrees_on_every_objective(seed):
     assert all(limit.shadow_price is None or limit.shadow_price >= 0 for limit in found.binding)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_names_and_order_of_funds_do_not_matter(seed):
     moments, mandate = random_mandate(seed)
@@ -101,7 +101,7 @@ def relaxed(mandate, limit, by):
     return replace(mandate, bounds={**mandate.bounds, name: (low - by, high) if side == "min" else (low, high + by)})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_a_shadow_price_is_what_relaxing_its_limit_gains(seed):
     moments, mandate = random_mandate(seed * 5)

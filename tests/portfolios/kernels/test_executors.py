@@ -23,7 +23,7 @@ from portfolios.kernels.standard import standardise
 from portfolios.kernels.types import Moments, Solution
 from tests.portfolios.kernels.random_mandates import CONIC, QUADRATIC, random_mandate
 
-N_MANDATES = int(os.environ.get("N_MANDATES", "120"))
+N_MANDATES = int(os.environ.get("N_MANDATES", "60"))
 some = settings(max_examples=N_MANDATES, deadline=None)
 seeds = st.integers(0, 10**9)
 

@@ -137,7 +137,7 @@ def test_the_or_library_frontier_is_met_at_fifty_points():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 100_000))
 def test_every_point_is_optimal_by_a_second_method(kind, seed):
     path = exact_frontier(*linear_mandate(seed, kind))
@@ -149,7 +149,7 @@ def test_every_point_is_optimal_by_a_second_method(kind, seed):
     assert (np.diff(path.net_returns) <= 1e-12).all() and (np.diff(path.volatilities) <= 1e-9).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 100_000), st.floats(0.3, 300), st.sampled_from(["regular", "equal means", "duplicates", "zero variance"]))
 def test_weights_between_turning_points_are_those_of_a_single_solve(seed, gamma, kind):
     moments, mandate = linear_mandate(seed, kind)
@@ -225,7 +225,7 @@ def test_points_are_evenly_spaced_in_return_and_each_is_optimal_at_its_risk_aver
     assert [len(path.points(n)) for n in (0, 1, 2)] == [0, 1, 2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 100_000), st.floats(0.02, 0.98))
 def test_the_loss_asked_of_the_path_is_found_exactly(seed, share):
     path = exact_frontier(*linear_mandate(seed, "regular"))

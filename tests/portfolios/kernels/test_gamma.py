@@ -30,7 +30,7 @@ def scan(moments: Moments, mandate: Mandate, gammas: np.ndarray) -> list[tuple[f
     return [(float(g), solve_direct(moments, replace(mandate, risk_aversion=float(g))).cvar) for g in gammas]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-0.05, 0.4), st.sampled_from(["regular", "equal means", "zero variance", "duplicates"]))
 def test_no_smaller_risk_aversion_keeps_the_limit_and_this_one_does(seed, limit, kind):
     moments, mandate = market(seed, kind)

@@ -195,16 +195,22 @@ def test_a_solver_that_is_far_off_costs_time_and_changes_nothing(market, start):
         assert np.abs(optimise(moments, mandate).weights - true.weights).max() <= 1e-9
 
 
-def test_a_solver_that_fails_is_an_error_of_its_own(monkeypatch):
+def test_a_solver_that_fails_is_an_error_of_its_own_unless_the_polish_proves_an_optimum_alone(monkeypatch):
     import cvxpy
+
+    moments, mandate = random_moments(1, 3), Mandate(("F00", "F01", "F02"), 2.0)
+    true = optimise(moments, mandate)
 
     def fail(*args, **kwargs):
         raise cvxpy.SolverError("out of memory")
 
     monkeypatch.setattr(cvxpy.Problem, "solve", fail)
     with pytest.raises(SolverError) as raised:
-        optimise(random_moments(1, 3), Mandate(("F00", "F01", "F02"), 2.0))
+        optimise(moments, Mandate(mandate.funds, target_volatility=0.2))
     assert raised.value.code == "solver_failed"
+    alone = optimise(moments, mandate)
+    assert alone.weights == pytest.approx(true.weights, abs=1e-12)
+    assert (alone.solver, alone.gap <= 1e-10) == ("active-set", True)
 
 
 def test_figures_are_those_of_the_weights():
