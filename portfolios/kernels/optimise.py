@@ -18,6 +18,7 @@ from portfolios.kernels.conic import Conic, Sharp, sharpened
 from portfolios.kernels.covariances import square_root
 from portfolios.kernels.errors import DataError, InfeasibleError, SolverError
 from portfolios.kernels.faces import Optimum, face_of
+from portfolios.kernels.feasible import feasible_weights
 from portfolios.kernels.mandate import Kind, Mandate
 from portfolios.kernels.prices import BINDS, is_corner
 from portfolios.kernels.risk import NORMAL_CVAR_95, figures
@@ -95,8 +96,16 @@ def _optimum(moments: Moments, mandate: Mandate) -> Solution:
     # Brought to a size of 1: at a high risk aversion the objective is else below the solver's absolute tolerance.
     size = float(np.abs(problem.gain).max()) if problem.gain.any() else float(problem.cov.diagonal().max())
     scale = 1.0 / max(size, 1e-12)
-    found = _solve(shape, _values(standard, problem, scale))
-    if shape.cvar or shape.robust or mandate.kind == "target_volatility":
+    is_conic = shape.cvar or shape.robust or mandate.kind == "target_volatility"
+    try:
+        found = _solve(shape, _values(standard, problem, scale))
+    except SolverError as error:
+        start = None if is_conic or mandate.kind == "max_sharpe" or error.code == "solver_missing" else feasible_weights(problem)
+        if start is None:
+            raise
+        # The polish proves an optimum from any weights: without a solver's it only takes longer.
+        return solution_of(standard, _polished(standard, theta, start), theta, "active-set")
+    if is_conic:
         return _conic_solution(standard, found, theta, scale)
     if mandate.kind == "max_sharpe":
         return _highest_ratio(standard, found.weights)
