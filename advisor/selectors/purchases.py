@@ -91,7 +91,7 @@ def proposal_warning_words(proposal: Proposal, funds: Mapping[str, Fund]) -> str
         return ""
     said = rules.warnings["proposal"].said.format(
         grade=HIGHEST_GRADE,
-        funds=_(", ").join(f"{fund.name or fund.code} ({fund.code})" for fund in highest),
+        funds=_(", ").join(_("%(name)s (%(code)s)") % {"name": fund.name or fund.code, "code": fund.code} for fund in highest),
         amount=yuan(sum(amounts[fund.code] for fund in highest)),
         level=jurisdiction().levels[proposal.inputs.get("person_level", proposal.level)].code,
         hours=rules.wait_hours,
