@@ -53,7 +53,7 @@ def test_the_gamble_goes_step_by_step_and_stays_one_question(ready, client):  # 
     assert end.url == question("spread")
     assert Assessment.objects.get().answers == {"coin": "2"}
     again = text_of(client.get(question("coin")))
-    assert "Your answer so far: 2,000 yuan" in again and " checked" not in again
+    assert "Your answer so far: I take part if heads pay at least 2,000 yuan" in again and " checked" not in again
 
 
 def test_one_step_back_shows_what_was_answered_and_a_bent_way_begins_anew(ready, client):  # noqa: F811
