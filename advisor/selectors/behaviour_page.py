@@ -14,7 +14,7 @@ from advisor.kernels.behaviour import CHASING, CONCENTRATION, DISPOSITION, PANIC
 from advisor.kernels.risk_profile import Reading, weigh
 from advisor.models import BehaviourReading, Consent, Investor
 from advisor.selectors.behaviour import as_measures
-from advisor.selectors.people import has_consent
+from advisor.selectors.people import investors_with_consent
 from portfolios import selectors as portfolio_selectors
 from portfolios.models import Fund, Order
 from portfolios.templatetags.money import percent, yuan_round
@@ -74,10 +74,11 @@ class BehaviourPage:
 
 
 def behaviour_page(investor: Investor) -> BehaviourPage:
-    """Gather what the page shows of one person's behaviour in three queries; the caller has found the person among those visible."""
-    if not has_consent(investor, Consent.Purpose.PROFILING):
+    """Gather what the page shows of one person's behaviour in two queries; the caller has found the person among those visible."""
+    agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(pk=investor.pk).select_related("behaviour").first()
+    if agreed is None:
         return BehaviourPage("no_consent")
-    reading = BehaviourReading.objects.filter(investor=investor).first()
+    reading: BehaviourReading | None = getattr(agreed, "behaviour", None)
     if reading is None or reading.as_of is None:
         return BehaviourPage("waiting", reading)
     if reading.problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -215,16 +215,18 @@ def goal_views(investor: Investor, proposals: Iterable[Proposal], overrides: Ite
     """Each goal with its holdings beside the weights they should have: those of the override in force, or the proposal's."""
     goals = list(Goal.objects.filter(account__investor=investor).select_related("account").order_by("target_date", "pk"))
     portfolios = [goal.portfolio_id for goal in goals if goal.portfolio_id]
-    totals = portfolio_selectors.portfolio_totals(portfolios) if portfolios else {}
+    positions = portfolio_selectors.positions(portfolios) if portfolios else []
+    totals = portfolio_selectors.portfolio_totals(portfolios, positions) if portfolios else {}
     held: dict[int, list[Position]] = defaultdict(list)
-    for position in portfolio_selectors.positions(portfolios) if portfolios else []:
+    for position in positions:
         held[position.portfolio_id].append(position)
     today = timezone.localdate()
     in_force = {one.goal_id: one for one in overrides if one.state == Override.State.ACTIVE and one.expires_on > today}
     usable = [one for one in proposals if one.state in (Proposal.State.READY, Proposal.State.ACCEPTED) and one.result]
     latest = {one.goal_id: one for one in reversed(usable)}
     targets = {goal.pk: target_weights(in_force.get(goal.pk), latest.get(goal.pk)) for goal in goals}
-    funds = Fund.objects.in_bulk(sorted({code for weights in targets.values() for code in weights}), field_name="code")
+    funds = {position.fund.code: position.fund for position in positions}
+    funds |= Fund.objects.in_bulk(sorted({code for weights in targets.values() for code in weights} - set(funds)), field_name="code")
     reviews = client_reviews(investor.pk)
     views = []
     for goal in goals:
@@ -264,9 +266,8 @@ def target_rows(held: list[Position], weights: dict[str, float], funds: dict[str
 
 def task_rows(investor: Investor) -> list[TaskRow]:
     """Open tasks first, oldest first, then those done lately."""
-    tasks = Task.objects.filter(investor=investor).select_related("done_by")
-    waiting = tasks.filter(state=Task.State.OPEN).order_by("due_date", "opened_at", "pk")
-    done = tasks.filter(state=Task.State.DONE).order_by("-done_at", "-pk")[:TASKS_SHOWN]
+    lately = Task.objects.filter(investor=investor, state=Task.State.DONE).order_by("-done_at", "-pk")[:TASKS_SHOWN]
+    shown = Task.objects.filter(Q(state=Task.State.OPEN) | Q(pk__in=lately.values("pk")), investor=investor).select_related("done_by")
     return [
         TaskRow(
             task.pk,
@@ -277,7 +278,7 @@ def task_rows(investor: Investor) -> list[TaskRow]:
             task.done_at,
             task.done_by,
         )
-        for task in (*waiting, *done)
+        for task in shown.order_by("-state", "-done_at", "due_date", "opened_at", "pk")  # open, then done
     ]
 
 

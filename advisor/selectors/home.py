@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import F
 
 from advisor import charts
-from advisor.models import Assessment, Goal, Investor, Override, OwnPurchase, Proposal
+from advisor.models import Goal, Investor, Override, OwnPurchase, Proposal
 from advisor.selectors.advice import class_shares, is_working
 from advisor.selectors.overrides import active_overrides
 from advisor.selectors.purchases import due_purchases
@@ -58,7 +58,6 @@ class HomePage:
     investor: Investor
     level_code: str
     has_valid_level: bool
-    has_draft: bool
     step: str
     step_card: GoalCard | None
     cards: list[GoalCard]
@@ -141,7 +140,6 @@ def home_page(investor: Investor) -> HomePage:
     )
     cards = goal_cards(goals, held, proposals)
     has_valid_level = investor.has_valid_level()
-    has_draft = not has_valid_level and Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT).exists()
     step, step_card = _next_step(investor, cards, has_valid_level=has_valid_level)
     shares = class_shares([(position.fund.asset_class, position.value_minor) for position in held])
     cards = [replace(card, level_code=level_code_of(investor, card.goal)) for card in cards]
@@ -150,7 +148,6 @@ def home_page(investor: Investor) -> HomePage:
         investor=investor,
         level_code="" if investor.level is None else jurisdiction().levels[investor.level].code,
         has_valid_level=has_valid_level,
-        has_draft=has_draft,
         step=step,
         step_card=step_card,
         cards=cards,

@@ -199,8 +199,8 @@ def review_cases(user: Any) -> list[ReviewCase]:
 
 
 def level_box(user: Any, investor: Investor, assessment: Assessment | None) -> LevelBox:
-    """Gather what surrounds a client's level; `assessment` is the latest completed one. At most six queries."""
-    rise = pending_rise(investor)
+    """Gather what surrounds a client's level; `assessment` is the latest completed one. At most five queries."""
+    rise = pending_rise(assessment) if assessment else None
     holds = LevelHold.objects.filter(investor=investor, until_date__gte=timezone.localdate()).order_by("-until_date")
     confidence = assessment.confidence if assessment else ""
     return LevelBox(

@@ -9,7 +9,7 @@ from advisor.jurisdictions import advice_rules
 from advisor.kernels.rises import add_months, attempts_left
 from advisor.models import Assessment, Investor
 from advisor.selectors.level_words import TRIGGERS, rule_sentence
-from advisor.selectors.reassessment import NoticeRow, notice_kind, notices_of, open_triggers_of
+from advisor.selectors.reassessment import NoticeRow, notice_kind, notices_and_triggers_of
 from advisor.selectors.refusals import sentence
 
 
@@ -27,17 +27,17 @@ class LevelNews:
 
 
 def level_news(investor: Investor) -> LevelNews:
-    """Everything around the level that the home and the result page tell beside it, in three queries."""
+    """Everything around the level that the home and the result page tell beside it, in two queries."""
     rules, today = advice_rules().reassessment.for_attempts, timezone.localdate()
     rows = list(Assessment.objects.filter(investor=investor).defer("working", "answers", "seconds", "positions").order_by("-pk"))
     days = [timezone.localdate(row.completed_at) for row in rows if row.state == Assessment.State.COMPLETED and row.completed_at]
     attempts = attempts_left(days, today, rules)
     n_left = rules.a_window - sum(add_months(day, rules.window_months) > today for day in days)
-    triggers = open_triggers_of(investor)
+    notices, triggers = notices_and_triggers_of(investor)
     return LevelNews(
-        notices=notices_of(investor, triggers),
+        notices=notices,
         waits=next((what_waits(row, investor.get_level_display()) for row in rows if row.pending_level is not None), ""),
-        reasons=[str(TRIGGERS[trigger.kind]) for trigger in triggers if notice_kind(trigger.kind) == "reassess"],
+        reasons=[str(TRIGGERS[kind]) for kind in triggers if notice_kind(kind) == "reassess"],
         has_level=investor.has_valid_level(),
         has_draft=any(row.state == Assessment.State.DRAFT for row in rows),
         limit="" if attempts.is_left else sentence(attempts.limit, {"free_on": attempts.free_on}),

@@ -9,8 +9,9 @@ from advisor.models import Consent, Cover, Goal, Household, Investor
 
 
 def investor_of(user: Any) -> Investor | None:
-    """The signed-in person's own investor row."""
-    investor = Investor.objects.visible_to(user).filter(user_id=user.pk).first()
+    """The signed-in person's own investor row, with `agrees_to_profiling`: whoever records their visit need not ask."""
+    own = Investor.objects.visible_to(user).filter(user_id=user.pk)
+    investor = own.annotate(agrees_to_profiling=_latest_answer(Consent.Purpose.PROFILING)).first()
     if investor is not None:
         investor.user = user  # and user.investor: nobody asks for either again
     return investor
@@ -30,8 +31,11 @@ def has_consent(investor: Investor, purpose: str) -> bool:
 
 def investors_with_consent(purpose: str) -> QuerySet[Investor]:
     """Everybody whose latest answer to the purpose is a yes."""
-    latest = Consent.objects.filter(investor=OuterRef("pk"), purpose=purpose).order_by("-at", "-id").values("is_given")[:1]
-    return Investor.objects.annotate(latest_consent=Subquery(latest)).filter(latest_consent=True)
+    return Investor.objects.annotate(latest_consent=_latest_answer(purpose)).filter(latest_consent=True)
+
+
+def _latest_answer(purpose: str) -> Subquery:
+    return Subquery(Consent.objects.filter(investor=OuterRef("pk"), purpose=purpose).order_by("-at", "-id").values("is_given")[:1])
 
 
 def human_of(investor: Investor) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from advisor.jurisdictions import advice_rules
@@ -15,6 +15,7 @@ from portfolios.calendar import add_business_days
 BLOCKED = (Clearance.Verdict.ALLOW_AFTER_WARNING, Clearance.Verdict.FORBID)
 ABOVE = {"above_level", "only_class"}
 LONGEST_HOLIDAY = timedelta(days=31)  # five trading days never take longer
+OPEN = Q(opened_at__isnull=False, closed_at=None)  # of triggers
 MESSAGES_SHOWN_FOR = timedelta(days=30)
 
 
@@ -89,10 +90,9 @@ def _blocked_until(investor_id: int, at: datetime) -> date | None:
     return None
 
 
-def pending_rise(investor: Investor) -> PendingRise | None:
-    """The rise that waits, for its day or for an advisor; None where there is none."""
-    row = Assessment.objects.filter(investor=investor, pending_level__isnull=False).order_by("-pk").first()
-    if row is None or row.pending_level is None or row.takes_effect_at is None:
+def pending_rise(row: Assessment) -> PendingRise | None:
+    """The rise of an assessment that waits, for its day or for an advisor. A newer assessment ends it: only the latest one's can."""
+    if row.pending_level is None or row.takes_effect_at is None:
         return None
     waits = row.needs_confirmation and row.confirmed_at is None
     return PendingRise(row, Level(row.pending_level), row.takes_effect_at, waits)
@@ -107,19 +107,36 @@ def age_review_of(investor_id: int, at: datetime) -> LevelReview | None:
 
 def open_triggers_of(investor: Investor) -> list[ReviewTrigger]:
     """What makes a new assessment due, the oldest first."""
-    return list(ReviewTrigger.objects.filter(investor=investor, opened_at__isnull=False, closed_at=None).order_by("since", "pk"))
+    return list(ReviewTrigger.objects.filter(OPEN, investor=investor).order_by("since", "pk"))
 
 
-def notices_of(investor: Investor, triggers: list[ReviewTrigger] | None = None) -> list[NoticeRow]:
+def notices_of(investor: Investor) -> list[NoticeRow]:
     """What the person is told now, the newest first: of reminders the most urgent one, and what the last month brought.
 
     What a later assessment has answered is left out.
     """
+    return notices_and_triggers_of(investor)[0]
+
+
+def notices_and_triggers_of(investor: Investor) -> tuple[list[NoticeRow], list[str]]:
+    """What the person is told now, and the kinds of what makes a new assessment due, the oldest first.
+
+    One query for both tables, whose kinds have no name in common.
+    """
+    told = Notice.objects.filter(investor=investor).order_by().values_list("pk", "kind", "for_date", "made_at")
+    asked = ReviewTrigger.objects.filter(OPEN, investor=investor).order_by().values_list("pk", "kind", "since", "opened_at")
+    found = sorted(told.union(asked, all=True), key=lambda row: (row[3], row[0]))
+    notices = [Notice(pk=pk, kind=kind, for_date=day, made_at=at) for pk, kind, day, at in found if kind in Notice.Kind.values]
+    triggers = sorted((day, pk, kind) for pk, kind, day, _at in found if kind in ReviewTrigger.Kind.values)
+    kinds = [kind for _day, _pk, kind in triggers]
+    return _told(investor, notices[::-1], kinds), kinds
+
+
+def _told(investor: Investor, rows: list[Notice], triggers: list[str]) -> list[NoticeRow]:
     reminders = (Notice.Kind.EXPIRED, Notice.Kind.EXPIRES_TODAY, Notice.Kind.EXPIRES_IN_7, Notice.Kind.EXPIRES_IN_30)
-    rows = list(Notice.objects.filter(investor=investor).order_by("-made_at", "-pk"))
     due = {row.kind: row for row in rows if row.kind in reminders and row.for_date == investor.level_valid_until}
     urgent = next((due[kind] for kind in reminders if kind in due), None)
-    asks = {notice_kind(trigger.kind) for trigger in (open_triggers_of(investor) if triggers is None else triggers)}
+    asks = {notice_kind(kind) for kind in triggers}
     news = (Notice.Kind.LOWERED, Notice.Kind.RAISED)
     lately = timezone.now() - MESSAGES_SHOWN_FOR
     told: dict[str, Notice] = {}

@@ -25,7 +25,8 @@ def record_page_view(*, user: User, page: str, properties: dict[str, Any]) -> bo
     if investor.last_seen_at is None or investor.last_seen_at < now - SEEN_AGAIN_AFTER:
         stale = Q(last_seen_at__isnull=True) | Q(last_seen_at__lt=now - SEEN_AGAIN_AFTER)
         Investor.objects.filter(stale, pk=investor.pk).update(last_seen_at=now)
-    if not has_consent(investor, Consent.Purpose.PROFILING):
+    known = vars(investor)  # the page has often asked for this as well
+    if not (known["agrees_to_profiling"] if "agrees_to_profiling" in known else has_consent(investor, Consent.Purpose.PROFILING)):
         return False
     Event.objects.create(
         message_id=uuid.uuid4(), investor=investor, type=Event.Type.PAGE, name=page, properties=properties, occurred_at=now, received_at=now

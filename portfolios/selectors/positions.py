@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from django.db.models import Case, F, FloatField, Q, Sum, When
+from django.db.models import Case, F, FloatField, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Cast
 
 from portfolios.models import Fund, Holding, LedgerEntry, Order, Portfolio
@@ -64,18 +65,23 @@ def positions(portfolio_ids: Iterable[int]) -> list[Position]:
 
 
 def portfolio_totals(portfolio_ids: Iterable[int], held: Iterable[Position] | None = None) -> dict[int, PortfolioTotals]:
-    """Totals of each portfolio that exists, in four queries, or in three where the caller has their positions already."""
+    """Totals of each portfolio that exists, in two queries, or in one where the caller has their positions already."""
     ids = list(portfolio_ids)
     value = dict.fromkeys(ids, 0)
     cost = dict.fromkeys(ids, 0)
     for position in positions(ids) if held is None else held:
         value[position.portfolio_id] += position.value_minor
         cost[position.portfolio_id] += position.cost_minor
-    deposits = LedgerEntry.objects.filter(portfolio_id__in=ids, kind=LedgerEntry.Kind.DEPOSIT)
-    paid_in = dict(deposits.values_list("portfolio_id").annotate(Sum("cash_minor")))
-    in_orders = _money_in_orders(ids)
-    cash = dict(Portfolio.objects.filter(pk__in=ids).values_list("pk", "cash_minor"))
-    return {pk: PortfolioTotals(value[pk], cash[pk], in_orders.get(pk, 0), cost[pk], paid_in.get(pk, 0)) for pk in ids if pk in cash}
+    deposits = LedgerEntry.objects.filter(portfolio=OuterRef("pk"), kind=LedgerEntry.Kind.DEPOSIT).order_by().values("portfolio")
+    in_orders = _money_in_orders(Order.objects.filter(portfolio=OuterRef("pk")))
+    found = Portfolio.objects.filter(pk__in=ids).annotate(
+        paid_in=Subquery(deposits.annotate(total=Sum("cash_minor")).values("total")), in_orders=Subquery(in_orders.values("total"))
+    )
+    rows = {pk: money for pk, *money in found.values_list("pk", "cash_minor", "in_orders", "paid_in")}
+    return {
+        pk: PortfolioTotals(value[pk], cash, waiting or 0, cost[pk], paid or 0)
+        for pk, (cash, waiting, paid) in ((pk, rows[pk]) for pk in ids if pk in rows)
+    }
 
 
 def portfolio_gains(portfolio_ids: Iterable[int]) -> dict[int, tuple[float, int]]:
@@ -88,14 +94,14 @@ def portfolio_gains(portfolio_ids: Iterable[int]) -> dict[int, tuple[float, int]
     value = dict(Holding.objects.filter(portfolio_id__in=ids).order_by().values_list("portfolio_id").annotate(total=Sum(worth)))
     deposits = LedgerEntry.objects.filter(portfolio_id__in=ids, kind=LedgerEntry.Kind.DEPOSIT)
     paid_in = dict(deposits.values_list("portfolio_id").annotate(Sum("cash_minor")))
-    in_orders = _money_in_orders(ids)
+    in_orders = dict(_money_in_orders(Order.objects.filter(portfolio_id__in=ids)).values_list("portfolio_id", "total"))
     cash = dict(Portfolio.objects.filter(pk__in=ids).values_list("pk", "cash_minor"))
     return {pk: (value.get(pk, 0.0) + cash[pk] + in_orders.get(pk, 0) - paid_in.get(pk, 0), paid_in.get(pk, 0)) for pk in cash}
 
 
-def _money_in_orders(ids: list[int]) -> dict[int, int]:
+def _money_in_orders(orders: QuerySet[Order]) -> QuerySet[Any, Any]:
+    """The orders' money that is on its way, a row a portfolio."""
     buying = Q(side=Order.Side.BUY, state__in=[Order.State.PLACED, Order.State.ACCEPTED])
     arriving = Q(side=Order.Side.SELL, state=Order.State.CONFIRMED)
     money = F("amount_minor") - F("fee_minor")  # no fee stands on a purchase before it is confirmed
-    rows = Order.objects.filter(buying | arriving, portfolio_id__in=ids).order_by("portfolio_id")
-    return dict(rows.values_list("portfolio_id").annotate(total=Sum(money)))
+    return orders.filter(buying | arriving).order_by().values("portfolio_id").annotate(total=Sum(money))

@@ -176,7 +176,7 @@ def test_an_advisor_reads_each_measure_with_the_orders_it_rests_on(client, peopl
     for back in range(15):
         trade(pot, "GO", "buy", 100, weekday(20 + back))
     read_behaviour()
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         found = behaviour_page(people.anna_investor)
     assert [row.name for row in found.measures] == ["panic", "turnover", "disposition", "concentration", "chasing"]
     seen = page()

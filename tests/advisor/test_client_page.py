@@ -158,7 +158,7 @@ def test_queries_do_not_grow_with_goals_and_tasks(client, people, anna):
         with CaptureQueriesContext(connection) as queries:
             client.get(address(anna))
         counted.append(len(queries))
-    assert counted[0] == counted[1] <= 30
+    assert counted[0] == counted[1] <= 24
 
 
 # ── Tasks ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -136,7 +136,7 @@ def test_the_home_stays_within_thirteen_queries_with_many_goals(people, client, 
     client.get(reverse("home"))
     with CaptureQueriesContext(connection) as captured:
         client.get(reverse("home"), headers={"accept-language": language})
-    assert len(captured) <= 16, "\n".join(query["sql"] for query in captured)
+    assert len(captured) <= 13, "\n".join(query["sql"] for query in captured)
     assert any("marketing_event" in query["sql"] for query in captured), "the page view is among them"
 
 

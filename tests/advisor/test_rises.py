@@ -77,14 +77,14 @@ def test_a_rise_takes_effect_a_day_later_and_a_fall_at_once(people, clock):
     done = assess(investor, 3)
     assert (investor.level, done.level, done.pending_level, done.kept_by) == (2, 3, 3, "")
     assert investor.level_valid_until.isoformat() == "2027-05-01"
-    waiting = pending_rise(investor)
+    waiting = pending_rise(done)
     assert (waiting.level, waiting.takes_effect_at, waiting.waits_for_advisor) == (3, timezone.now() + timedelta(hours=24), False)
     assert "24 hours" in rule_sentence("cooling_off", level="C2", day=timezone.localdate(waiting.takes_effect_at))
     clock.shift(timedelta(hours=23, minutes=59))
     assert (apply_due_levels(), level_of(investor)) == (0, 2)
     clock.shift(timedelta(minutes=1))
     assert (apply_due_levels(), level_of(investor)) == (1, 3)
-    assert (apply_due_levels(), pending_rise(investor)) == (0, None)
+    assert (apply_due_levels(), pending_rise(Assessment.objects.latest("pk"))) == (0, None)
     change = LevelChange.objects.latest("pk")
     assert (change.from_level, change.to_level, change.assessment) == (2, 3, done)
     assert [row.kind for row in notices_of(investor)] == ["raised"] and ProposalDue.objects.get().goal == goal
@@ -160,7 +160,8 @@ def test_what_stands_against_a_rise_keeps_the_old_level_and_is_named(people, clo
         hold_level(investor=investor, advisor=people.bob, until_date=until, reason=REASON)
     held = hold_level(investor=investor, advisor=people.ada, until_date=until, reason=REASON)
     assert hold_level(investor=investor, advisor=people.ada, until_date=until, reason=REASON) == held
-    assert LevelHold.objects.count() == 1 and Assessment.objects.latest("pk").kept_by == "held" and pending_rise(investor) is None
+    last = Assessment.objects.latest("pk")
+    assert LevelHold.objects.count() == 1 and last.kept_by == "held" and pending_rise(last) is None
     clock.shift(timedelta(days=10))
     assert (apply_due_levels(), assess(investor, 3).kept_by) == (0, "held")
     assert assess(investor, 2).kept_by == "", "no rise, so nothing stands against it"

@@ -56,7 +56,7 @@ def test_totals_of_many_portfolios_take_as_many_queries_as_those_of_one(django_a
         deposit(portfolio_id=portfolio.pk, amount_minor=500, key=str(portfolio.pk), date=DAY)
         own(portfolio, fund, 100, 150)
     for some in (portfolios[:1], portfolios):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(2):
             totals = portfolio_totals([portfolio.pk for portfolio in some])
         assert len(totals) == len(some)
     first = totals[portfolios[0].pk]
