@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from django.utils.translation import get_language
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_serializer, model_validator
@@ -24,12 +24,18 @@ FACTS = frozenset(
         "loss_5", "loss_10", "loss_20", "loss_50",
     }
 )  # fmt: skip
+# Without an answer that carries each of these a ceiling or a legal gate would hold nobody.
+NEEDED_FACTS = frozenset({"short_reserve", "consumer_debt", "age_65", "knows", "no_experience", "no_civil_capacity", "no_loss"})
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 IDEOGRAPH = re.compile(r"[\u3400-\u9fff]")
 # What version 1 did not have is left out of the dump while it is empty, so that the checksums of old versions stay.
 LATER: Mapping[str, Any] = {
     "share": None, "wealth_share": None, "kind": "choice", "step": None, "yes_no": None, "steps": (), "contradictions": (),
 }  # fmt: skip
+
+
+# Parts of the investor's own money; no question is about a sum below nothing or beyond all reason.
+Amounts = dict[str, Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]]
 
 
 def refusal(code: str, message: str, **context: Any) -> PydanticCustomError:
@@ -45,8 +51,8 @@ class Row(BaseModel):
 
 
 class Text(Row):
-    zh: str = Field(min_length=1)
-    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1, pattern=r"\S")
+    en: str = Field(min_length=1, pattern=r"\S")
 
     @property
     def said(self) -> str:
@@ -60,6 +66,8 @@ class Text(Row):
     def _same_placeholders(self) -> Self:
         if set(PLACEHOLDER.findall(self.zh)) != set(PLACEHOLDER.findall(self.en)):
             raise refusal("amounts_differ", "the languages name different amounts: {zh} / {en}", zh=self.zh, en=self.en)
+        if any(brace in PLACEHOLDER.sub("", text) for text in (self.zh, self.en) for brace in "{}"):
+            raise refusal("amount_undefined", "a brace that is part of no amount: {zh} / {en}", zh=self.zh, en=self.en)
         return self
 
     def for_amount(self, amount_minor: int, yuan: Mapping[str, float]) -> str:
@@ -76,7 +84,7 @@ class Option(Text):
     score: float | None = Field(default=None, ge=0, le=1)
     facts: tuple[str, ...] = ()
     stated_loss: float | None = Field(default=None, ge=0, le=1)
-    yuan: dict[str, float] = {}
+    yuan: Amounts = {}
     share: float | None = Field(default=None, gt=0, lt=1)
     wealth_share: tuple[float, float] | None = None
 
@@ -101,7 +109,7 @@ class Step(Row):
     """One question of a staircase, answered yes or no; either leads to another step or ends at an option."""
 
     code: str = Field(pattern=r"^[a-z0-9.-]+$")
-    yuan: dict[str, float] = {}
+    yuan: Amounts = {}
     question: Text | None = None  # instead of the item's own
     yes_no: YesNo | None = None
     after_yes: str
@@ -121,7 +129,7 @@ class Item(Row):
     topic: Text
     question: Text
     why: Text
-    yuan: dict[str, float] = {}
+    yuan: Amounts = {}
     options: tuple[Option, ...] = Field(min_length=3)
     step: Text | None = None
     yes_no: YesNo | None = None
@@ -137,6 +145,10 @@ class Item(Row):
             raise refusal("not_ordered", "{item}: scores must run strictly from 0 to 1 or from 1 to 0", item=self.code)
         if len({option.code for option in self.options}) != len(self.options):
             raise refusal("option_twice", "{item}: an option code stands twice", item=self.code)
+        answers = [one for one in (self.yes_no, *(step.yes_no for step in self.steps)) if one]
+        labels = [label for one in answers for label in (one.said_yes, one.said_no)]
+        if any(text.placeholders for text in (self.topic, self.why, *labels)):  # said as they stand
+            raise refusal("amount_undefined", "{item}: what is no question and no answer names no amount", item=self.code)
         if self.question.placeholders - {"amount", *self.yuan} or any(o.placeholders - {"amount", *o.yuan} for o in self.options):
             raise refusal("amount_undefined", "{item}: an amount is not defined", item=self.code)
         shares = [option.share for option in self.options if option.share is not None]
@@ -231,8 +243,8 @@ class Contradiction(Text):
 
 
 class Instrument(Row):
-    name: str = Field(pattern=r"^[a-z][a-z-]*$")
-    version: int = Field(ge=1)
+    name: str = Field(pattern=r"^[a-z][a-z-]*$", max_length=30)
+    version: int = Field(ge=1, le=999_999)  # six digits, as its key is read
     items: tuple[Item, ...]
     contradictions: tuple[Contradiction, ...] = ()
 
@@ -245,6 +257,8 @@ class Instrument(Row):
         sizes = {block: sum(item.block == block for item in self.items) for block in BLOCK_SIZES}
         if sizes != BLOCK_SIZES:
             raise refusal("block_sizes", "items a block are {sizes}, not {needed}", sizes=str(sizes), needed=str(BLOCK_SIZES))
+        if missing := sorted(NEEDED_FACTS - {fact for item in self.items for option in item.options for fact in option.facts}):
+            raise refusal("facts_missing", "no answer carries the facts {names}", names=", ".join(missing))
         if len({rule.code for rule in self.contradictions}) != len(self.contradictions):
             raise refusal("contradiction_twice", "a contradiction's code stands twice")
         for rule in self.contradictions:

@@ -36,6 +36,7 @@ PROBLEMS: Mapping[str, Any] = {
     "unreachable": gettext_lazy("%(where)s: no way through the staircase leads to one of its answers or steps."),
     "item_twice": gettext_lazy("A question's code stands twice."),
     "block_sizes": gettext_lazy("The questions a block are %(sizes)s; they must be %(needed)s."),
+    "facts_missing": gettext_lazy("No answer carries the facts %(names)s, which ceilings and legal gates look at."),
     "contradiction_twice": gettext_lazy("A contradiction's code stands twice."),
     "contradiction_unknown": gettext_lazy("The contradiction %(rule)s names an answer to %(item)s that is not there."),
 }

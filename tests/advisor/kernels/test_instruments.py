@@ -171,6 +171,14 @@ SPOILT = [
     (lambda d: d["items"][3]["options"][0].__setitem__("wealth_share", [0.9, 0.1]), "wealth_share"),
     (lambda d: d["items"][7]["question"].__setitem__("en", "How much?"), "amounts_differ"),
     (lambda d: d["items"][8].__setitem__("yuan", {}), "amount_undefined"),
+    (lambda d: d["items"][8]["yuan"].__setitem__("left", float("inf")), "finite_number"),
+    (lambda d: d["items"][8]["yuan"].__setitem__("left", -0.8), "greater_than_equal"),
+    (lambda d: d["items"][0]["options"][0].__setitem__("zh", "{"), "amount_undefined"),  # no page could write it out
+    (lambda d: d["items"][0]["why"].update(zh="{amount}", en="{amount}"), "amount_undefined"),
+    (lambda d: d["items"][0]["options"][0].__setitem__("en", " "), "string_pattern_mismatch"),
+    (lambda d: [option.pop("facts", None) for option in d["items"][5]["options"]], "facts_missing"),  # nobody too young or too old
+    (lambda d: d.__setitem__("version", 1_000_000), "less_than_equal"),  # its key could not be read again
+    (lambda d: d.__setitem__("name", "a" * 31), "string_too_long"),
     (lambda d: d["items"][13]["options"][0].__setitem__("score", 1.0), "knowledge_scored"),
     (lambda d: d["items"][0].__setitem__("kind", "staircase"), "no_steps"),
     (lambda d: d["items"][12].__setitem__("kind", "choice"), "steps_of_a_choice"),
