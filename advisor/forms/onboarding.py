@@ -150,8 +150,10 @@ class QuestionForm(forms.Form):
 
     @property
     def seconds(self) -> int | None:
+        """How long the page was looked at; None where it does not say, or a clock that was set back says less than nothing."""
         shown_at = self.cleaned_data.get("shown_at")
-        return int(time.time()) - int(shown_at) if shown_at else None
+        seconds = int(time.time()) - int(shown_at) if shown_at else -1
+        return seconds if seconds >= 0 else None
 
 
 class ConfirmForm(forms.Form):

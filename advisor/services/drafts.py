@@ -95,7 +95,9 @@ def save_answer(
     if is_too_old(draft):
         raise AnswerError("draft_expired", items=[item])
     draft.answers[item] = option
-    _note(draft.seconds, item, None if seconds is None else max(0, min(seconds, MAX_SECONDS_AN_ITEM)))
+    # The longest look: who comes back and agrees with an answer at once has not clicked it through.
+    looks = [] if seconds is None else [draft.seconds.get(item, 0), max(0, min(seconds, MAX_SECONDS_AN_ITEM))]
+    _note(draft.seconds, item, max(looks, default=None))
     _note(draft.positions, item, position if position is not None and 0 <= position < MOST_POSITIONS else None)
     draft.save(update_fields=["answers", "seconds", "positions"])
     return draft

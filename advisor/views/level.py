@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -73,4 +74,4 @@ def assessment_csv(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _file_name(row: Assessment) -> str:
-    return _("Hengtou answers %(day)s") % {"day": f"{row.completed_at:%Y-%m-%d}"}
+    return _("Hengtou answers %(day)s") % {"day": f"{timezone.localdate(row.completed_at):%Y-%m-%d}"}

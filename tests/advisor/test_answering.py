@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -250,7 +250,9 @@ def test_the_answers_are_ones_own_to_keep(levelled, client):
     assert {row["item"]: row["answer_code"] for row in data["answers"]} == ANSWERS
     assert "attachment" in told.headers["Content-Disposition"] and ".json" in told.headers["Content-Disposition"]
     client.cookies["django_language"] = "zh-hans"
+    Assessment.objects.update(completed_at=datetime(2026, 3, 1, 16, 30, tzinfo=UTC))
     table = client.get(reverse("assessment_csv", args=[done.pk]))
+    assert "2026-03-02" in table.headers["Content-Disposition"], "the day in Shanghai"
     lines = table.content.decode("utf-8-sig").splitlines()
     assert len([line for line in lines if re.match(r"\d+,", line)]) == 16 and "最多20,000元" in table.content.decode()
     assert table.content.startswith(b"\xef\xbb\xbf") and "C3" in table.content.decode()

@@ -1,5 +1,6 @@
 """The way from sign-up to a level, as a browser without JavaScript walks it."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -216,6 +217,12 @@ def test_a_wrong_answer_changes_nothing(answered, client, sent, sentence):
     assert response.status_code == 200
     assert sentence in response.content.decode()
     assert Assessment.objects.values().get() == before
+
+
+def test_a_clock_that_was_set_back_is_not_read_as_a_hasty_answer(answered, client):
+    Assessment.objects.update(seconds={})
+    client.post(reverse("onboarding_question", args=["debt"]), {"answer": "none", "shown_at": str(int(time.time()) + 3600)})
+    assert Assessment.objects.get().seconds == {} and Assessment.objects.get().answers["debt"] == "none"
 
 
 @pytest.mark.parametrize("item", ["colour", "income-2", "x" * 300])
