@@ -83,19 +83,24 @@ def add_months(day: date, months: int) -> date:
 def attempts_left(completed: Iterable[date], today: date, rules: AttemptRules) -> Attempts:
     """Say whether one more assessment may be completed today, given the local days of those completed before.
 
-    One counts until the same day of the month `window_months` later, that day not included. Days after today, of a clock
-    that was set back, count as today.
+    One counts until the same day of the month `window_months` later, that day not included; where that month has no such
+    day, to its end. Days after today, of a clock that was set back, count as today.
     """
     days = sorted(min(day, today) for day in completed)
+    over = [_counts_until(day, rules.window_months) for day in days]
     if days.count(today) >= rules.a_day:
         free_on = today + timedelta(days=1)
-        in_window = [day for day in days if add_months(day, rules.window_months) > free_on]
-        if len(in_window) < rules.a_window:
+        if sum(end > free_on for end in over) < rules.a_window:
             return Attempts(False, DAY_LIMIT, free_on)
-    in_window = [day for day in days if add_months(day, rules.window_months) > today]
+    in_window = [end for end in over if end > today]
     if len(in_window) >= rules.a_window:
-        return Attempts(False, YEAR_LIMIT, add_months(in_window[-rules.a_window], rules.window_months))
+        return Attempts(False, YEAR_LIMIT, in_window[-rules.a_window])
     return Attempts(True)
+
+
+def _counts_until(day: date, months: int) -> date:
+    end = add_months(day, months)
+    return end if end.day == day.day else end + timedelta(days=1)  # 29 February is over on 1 March: its 12 months are whole then
 
 
 def decide_rise(old: int | None, new: int, now: datetime, today: date, facts: RiseFacts, rules: RiseRules) -> Rise:

@@ -37,7 +37,9 @@ def test_two_a_day_and_eight_in_twelve_months():
 def test_months_end_where_their_day_is_missing():
     assert add_months(date(2028, 2, 29), 12) == date(2029, 2, 28)
     assert add_months(date(2026, 12, 31), 2) == date(2027, 2, 28)
-    assert left(*[date(2028, 2, 29)] * 2, *[date(2028, 3, 31)] * 6, today=date(2029, 2, 27))[2] == date(2029, 2, 28)
+    leap_day = [*[date(2028, 2, 29)] * 2, *[date(2028, 3, 31)] * 6]
+    assert left(*leap_day, today=date(2029, 2, 28)) == (False, "year_limit", date(2029, 3, 1)), "its twelve months are not over yet"
+    assert left(*leap_day, today=date(2029, 3, 1))[0]
 
 
 @given(st.lists(st.dates(date(2025, 1, 1), date(2027, 1, 1)), max_size=12), st.dates(date(2026, 1, 1), date(2027, 1, 1)))
