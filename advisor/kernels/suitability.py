@@ -108,17 +108,17 @@ def decide_portfolio(
 
     `loss` and `limit` are one-year 95 % CVaRs, positive fractions of 1; without either only the funds are judged. A loss
     above the limit is never recommended, and is forbidden to the lowest class. Raises ValueError as `decide` does, and for
-    a weight below 0.
+    a weight below 0 or that is no number; a loss or limit that is no number counts as above.
     """
-    if any(part.weight < 0 for part in parts.values()):
-        raise ValueError("a weight is below 0")
+    if not all(part.weight >= 0 for part in parts.values()):
+        raise ValueError("a weight is below 0, or no number")
     held = {code: part for code, part in parts.items() if part.weight > 0}
     if not held:
         return Decision(Verdict.FORBID, ("no_fund",))
     each = {code: decide(level, part.risk_grade, part.asset_class, level_rules, expired=expired) for code, part in held.items()}
     reasons = dict.fromkeys(reason for decision in each.values() for reason in decision.reasons)
     worst = max((decision.verdict for decision in each.values()), key=_SEVERITY.index)
-    if level is not None and not expired and loss is not None and limit is not None and loss > limit + _ROUNDING:
+    if level is not None and not expired and loss is not None and limit is not None and not loss <= limit + _ROUNDING:
         reasons["above_budget"] = None
         is_lowest = level_rules[level].only_classes is not None
         worst = max(worst, Verdict.FORBID if is_lowest else Verdict.ALLOW_AFTER_WARNING, key=_SEVERITY.index)

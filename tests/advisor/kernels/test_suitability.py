@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,8 @@ def test_a_portfolio_is_no_better_than_its_worst_fund_however_small():
         (3, 0.12, 0.12, Verdict.RECOMMEND),
         (3, 0.121, 0.12, Verdict.ALLOW_AFTER_WARNING),
         (3, 0.5, None, Verdict.RECOMMEND),
+        (3, math.nan, 0.12, Verdict.ALLOW_AFTER_WARNING),
+        (0, 0.01, math.nan, Verdict.FORBID),
         (3, None, 0.1, Verdict.RECOMMEND),
         (0, 0.001, 0.0001, Verdict.FORBID),
     ],
