@@ -101,8 +101,9 @@ def _notify(people: QuerySet[Investor], kind: str) -> int:
 def watch_panic_sales() -> int:
     """Open the trigger of those who sold in a fall since they last answered, as it was last read; returns how many are new."""
     since = add_months(timezone.localdate(), -int(advice_rules().behaviour.panic_months))
+    # Answers of the very day do not know of the sale: what was done is read by night.
     answered = Assessment.objects.filter(
-        investor=OuterRef("investor"), state=Assessment.State.COMPLETED, completed_at__date__gte=OuterRef("panic_on")
+        investor=OuterRef("investor"), state=Assessment.State.COMPLETED, completed_at__date__gt=OuterRef("panic_on")
     )
     sold = BehaviourReading.objects.filter(~Exists(answered), panic_on__gte=since, problem="")
     n_new = 0

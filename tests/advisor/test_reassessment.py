@@ -230,7 +230,7 @@ def test_a_panic_sale_since_the_last_answers_asks_for_others_and_calm_through_tw
     read(ben, n_calm=1)
     night()
     assert not ReviewTrigger.objects.exists(), "her last answers came after it, and he was calm once"
-    read(anna, panic_on=today + timedelta(days=2))
+    read(anna, panic_on=today)  # sold in the afternoon, after the answers of the morning
     read(ben, n_calm=2, begins_on=today - timedelta(days=700))
     clock.shift(timedelta(days=5))
     night(panic_sales=1)
