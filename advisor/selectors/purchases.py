@@ -83,10 +83,16 @@ def proposal_decision(proposal: Proposal, funds: Mapping[str, Fund]) -> Decision
     return decide_weights(proposal.level, bought, funds, loss=result.get("cvar"), limit=result.get("cvar_limit"))
 
 
+def highest_funds(proposal: Proposal, funds: Mapping[str, Fund]) -> list[Fund]:
+    """The funds of the highest grade that a proposal would buy."""
+    amounts = (proposal.result or {})["amounts"]
+    return [fund for code, fund in sorted(funds.items()) if fund.risk_grade == HIGHEST_GRADE and amounts.get(code)]
+
+
 def proposal_warning_words(proposal: Proposal, funds: Mapping[str, Fund]) -> str:
     """The explanation of a proposal's funds of the highest grade in the reader's language; empty where it holds none."""
     rules, amounts = purchase_rules(), (proposal.result or {})["amounts"]
-    highest = [fund for code, fund in sorted(funds.items()) if fund.risk_grade == HIGHEST_GRADE and amounts.get(code)]
+    highest = highest_funds(proposal, funds)
     if not highest:
         return ""
     said = rules.warnings["proposal"].said.format(

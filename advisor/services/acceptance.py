@@ -11,6 +11,7 @@ from advisor.models import Assessment, Goal, GoalEvent, Investor, Proposal, Prop
 from advisor.selectors.purchases import proposal_decision
 from advisor.selectors.suitability import level_for_goal, recommendable_funds
 from advisor.services.capacity import capacity_holder, capacity_reference
+from advisor.services.proposal_warnings import is_explained
 from advisor.services.record import append_record
 from advisor.services.record_payloads import accepted_told
 from advisor.services.suitability import clear
@@ -71,7 +72,7 @@ def _check_gate(proposal: Proposal, funds: dict[str, Fund]) -> None:
         raise Refused("above_budget")
     if decision.wants_warning:
         row = ProposalWarning.objects.filter(proposal=proposal).first()
-        if row is None or row.may_order_at is None:
+        if row is None or row.may_order_at is None or not is_explained(row, proposal, funds):
             raise Refused("not_acknowledged")
         if timezone.now() < row.may_order_at:
             raise Refused("must_wait", at=timezone.localtime(row.may_order_at).strftime("%Y-%m-%d %H:%M"))

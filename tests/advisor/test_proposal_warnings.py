@@ -48,6 +48,26 @@ def test_it_is_explained_waits_a_day_and_is_accepted_then(people, client, propos
     assert kinds == ["warning", "warning_acknowledged", "acceptance"], "shown once, though looked at twice"
 
 
+def test_a_fund_that_rises_to_the_highest_grade_later_is_explained_too(people, client, proposal):
+    client.force_login(people.anna)
+    address = reverse("proposal_warning", args=[proposal.pk])
+
+    def acknowledge():
+        client.get(address, headers=ENGLISH)
+        row = ProposalWarning.objects.get()
+        return services.proposal_warnings.acknowledge_proposal_warning(proposal=proposal, actor=people.anna, seen_sha256=row.warning_sha256)
+
+    first = acknowledge()
+    Fund.objects.filter(code="BO1").update(risk_grade=5)
+    with in_hours(25):
+        with pytest.raises(Refused, match="not_acknowledged"):
+            services.accept_proposal(proposal=proposal, actor=people.anna)
+        again = acknowledge()
+        assert "(BO1)" in again.warning_text and again.may_order_at > first.may_order_at
+        with pytest.raises(Refused, match="must_wait"):
+            services.accept_proposal(proposal=proposal, actor=people.anna)
+
+
 @pytest.mark.parametrize("who", ["ada", "sue", "ben"])
 def test_only_the_investor_reads_and_acknowledges_it(people, client, proposal, who):
     client.force_login(getattr(people, who))
