@@ -15,6 +15,7 @@ from advisor.selectors.advice import rounded_about, why_held
 from advisor.selectors.assessments import Reason, lifts_of, reasons_of
 from advisor.selectors.clients import AnswerRow, CeilingRow, answers_in_words, evidence_of
 from advisor.selectors.level_words import remarks_of
+from advisor.selectors.suitability import level_for_goal
 from portfolios.jurisdictions import jurisdiction
 from portfolios.money import BPS_PER_UNIT
 
@@ -119,11 +120,17 @@ def _said(words_of: Callable[[Assessment], list[Any]], assessment: Assessment | 
 
 def _goals_of(investor: Investor) -> list[StatedGoal]:
     goals = list(Goal.objects.filter(account__investor=investor).select_related("account").order_by("target_date", "pk"))
+    highest = {goal.pk: level_for_goal(investor, goal) for goal in goals}
     kept = Proposal.objects.filter(goal__in=goals, state__in=(Proposal.State.READY, Proposal.State.ACCEPTED), result__isnull=False)
-    latest = {proposal.goal_id: proposal for proposal in kept.order_by("pk")}
+    # What was not accepted is no proposal any more once the level has run out, or the goal's date came too near for it.
+    latest = {proposal.goal_id: proposal for proposal in kept.order_by("pk") if _is_in_force(proposal, highest[proposal.goal_id])}
     active = Override.objects.filter(goal__in=goals, state=Override.State.ACTIVE, expires_on__gt=timezone.localdate())
     overrides = {override.goal_id: override for override in active.select_related("advisor")}
     return [_stated(goal, latest.get(goal.pk), overrides.get(goal.pk)) for goal in goals]
+
+
+def _is_in_force(proposal: Proposal, highest: int | None) -> bool:
+    return proposal.state == Proposal.State.ACCEPTED or (highest is not None and proposal.level <= highest)
 
 
 def _stated(goal: Goal, proposal: Proposal | None, override: Override | None) -> StatedGoal:

@@ -2,19 +2,21 @@
 
 import re
 import zlib
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 from django.utils import timezone, translation
 
 from advisor import pdf
-from advisor.models import Proposal
+from advisor.models import Investor, Proposal
 from advisor.selectors.statement import statement_of
 from advisor.services import accept_proposal
 from advisor.services.assessments import BulkAssessment, assess_in_bulk
 from advisor.services.record import append_record, erase_payload
 from advisor.services.record_days import close_record_day
-from tests.advisor.advice_world import ready_proposal
+from tests.advisor.advice_world import ready_proposal, ready_to_ask
 from tests.advisor.record_world import RECORD, tamper
 from tests.advisor.site_world import give_level, make_goal, make_market
 from tests.advisor.test_onboarding import ANSWERS
@@ -80,6 +82,18 @@ def test_it_is_read_from_what_was_stored(advised, monkeypatch):
     after = statement_of(advised.anna_investor).goals
     assert [view.funds for view in after] == [view.funds for view in before] and after[0].funds[0].amount_minor == 4_000_000
     assert sum(fund.annual_cost_minor for fund in after[0].funds) == after[0].annual_cost_minor
+
+
+def test_what_can_no_longer_be_accepted_is_not_proposed(people, monkeypatch):
+    goal = ready_to_ask(people.anna_investor, 3)
+    ready_proposal(monkeypatch, goal)
+    anna, later = people.anna_investor, goal.target_date - timedelta(days=200)
+    assert statement_of(anna).goals[0].proposal is not None
+    Investor.objects.filter(pk=anna.pk).update(level_valid_until=later + timedelta(days=1))
+    with time_machine.travel(datetime.combine(later, time(12), tzinfo=UTC)):
+        assert statement_of(Investor.objects.get(pk=anna.pk)).goals[0].proposal is None, "within a year of its date C3 is too high"
+    Investor.objects.filter(pk=anna.pk).update(level_valid_until=timezone.localdate() - timedelta(days=1))
+    assert statement_of(Investor.objects.get(pk=anna.pk)).goals[0].proposal is None
 
 
 def test_somebody_without_anything_has_a_statement_that_says_so(people, client):
