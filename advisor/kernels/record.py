@@ -94,7 +94,7 @@ def findings_in(investor_id: int, entries: Iterable[Entry]) -> Iterator[Finding]
         follows = is_sound and entry.seq == seq + 1  # what follows something wrong is not wrong for that
         if entry.seq != seq + 1:
             yield Finding(MISSING, investor_id, seq + 1, f"{seq + 1}-{entry.seq - 1}" if entry.seq > seq + 2 else "")
-        is_sound = hash_of(entry.previous, entry.seq, entry.kind, entry.at, entry.commitment) == entry.hash
+        is_sound = _is_sound(entry)
         if not is_sound:
             yield Finding(CHANGED, investor_id, entry.seq)
         elif follows and entry.previous != previous:
@@ -109,17 +109,32 @@ def findings_in(investor_id: int, entries: Iterable[Entry]) -> Iterator[Finding]
     yield from (Finding(PAYLOAD_MISSING, investor_id, number) for number in sorted(without))
 
 
+# SQLite keeps whatever is written into a column: a time that is none, a number for a text.
+NO_SUCH_VALUE = (ValueError, TypeError, AttributeError)
+
+
+def _is_sound(entry: Entry) -> bool:
+    try:
+        return hash_of(entry.previous, entry.seq, entry.kind, entry.at, entry.commitment) == entry.hash
+    except NO_SUCH_VALUE:
+        return False
+
+
 def _opens(commitment: str, salt: str, text: str) -> bool:
     try:
         return commitment_of(salt, text) == commitment
-    except ValueError:  # a salt that is no hexadecimal number any more
+    except NO_SUCH_VALUE:  # a salt that is no hexadecimal number any more
         return False
 
 
 def erased_by(text: str) -> Sequence[int]:
-    """The entries whose payloads an entry of the kind `erased` took away."""
-    seqs = json.loads(text).get("seqs", [])
-    return seqs if isinstance(seqs, list) else []
+    """The entries whose payloads an entry of the kind `erased` took away; none where a forger wrote something else."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return []
+    seqs = told.get("seqs") if isinstance(told, dict) else None
+    return [seq for seq in seqs if isinstance(seq, int)] if isinstance(seqs, list) else []
 
 
 class Root:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
 from advisor.kernels import record as kernel
@@ -89,10 +89,11 @@ def _read(block: Sequence[int], places: dict[Any, int]) -> list[Chain]:
     def of(investor_id: int) -> Chain:  # somebody may have been registered meanwhile
         return chains.setdefault(investor_id, Chain(investor_id))
 
-    rows = list(AdviceRecord.objects.filter(**within).order_by("investor_id", "seq").values_list(*ENTRY_COLUMNS))
+    rows = _entries(AdviceRecord.objects.filter(**within).order_by("investor_id", "seq"))
     payloads = {
         (investor_id, seq): (salt, text)
         for investor_id, seq, salt, text in AdvicePayload.objects.filter(**within).values_list("investor_id", "seq", "salt", "text")
+        if isinstance(seq, int)
     }
     for row in rows:
         whole: tuple[Any, ...] = (*row, *payloads.pop((row[0], row[1]), (None, None)))
@@ -107,6 +108,23 @@ def _read(block: Sequence[int], places: dict[Any, int]) -> list[Chain]:
         for chain in chains.values():
             chain.heads.sort()
     return [chains[investor_id] for investor_id in sorted(chains)]
+
+
+def _entries(records: QuerySet[AdviceRecord]) -> list[tuple[Any, ...]]:
+    """The rows in their order. SQLite keeps whatever is written into a column: one without a number is no entry, one that
+    cannot be read is empty but for it."""
+    try:
+        rows: list[tuple[Any, ...]] = list(records.values_list(*ENTRY_COLUMNS))
+    except ValueError:
+        rows = [_entry(*one) for one in records.values_list("pk", "investor_id", "seq")]
+    return [row for row in rows if isinstance(row[1], int)]
+
+
+def _entry(pk: int, investor_id: int, seq: int) -> tuple[Any, ...]:
+    try:
+        return AdviceRecord.objects.values_list(*ENTRY_COLUMNS).get(pk=pk)
+    except ValueError:
+        return (investor_id, seq, "", None, "", "", "")
 
 
 def _findings(chain: Chain, roots: Sequence[RecordRoot]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection, transaction
 from django.utils import timezone
 
 from advisor.kernels import record as kernel
@@ -86,6 +87,20 @@ def test_tampering_is_found_and_located(chains, what):
     assert found() == [(code, whose, seq) for code, seq in expected]
     assert verify_chain(whose).n_findings == len(expected) and verify_chain(anna + ben - whose).n_findings == 0
     assert all(str(seq) in in_words(one) for one, (_, seq) in zip(verify_record().findings, expected, strict=True))
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases keep a column's type")
+@pytest.mark.parametrize(
+    ("table", "column", "code"),
+    [(RECORD, "at", "changed"), (RECORD, "hash", "changed"), (RECORD, "seq", "missing"), (PAYLOAD, "salt", "payload_changed"),
+     (PAYLOAD, "text", "payload_changed"), (PAYLOAD, "seq", "payload_missing")],
+)  # fmt: skip
+def test_a_value_that_its_column_cannot_have_is_located_like_any_other(chains, table, column, code):
+    for value in ("'x'", "X'00ff'", "'2026-13-45 00:00:00'"):
+        with transaction.atomic():
+            tamper(f"UPDATE {table} SET {column} = {value} WHERE {row(chains[0], 3)}")
+            assert found() == [(code, chains[0], 3)], value
+            transaction.set_rollback(True)
 
 
 def test_what_the_chain_alone_does_not_show_is_found_by_the_root(chains):
