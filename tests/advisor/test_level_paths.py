@@ -126,7 +126,7 @@ def test_in_any_order_only_an_assessment_raises_a_level(people, monkeypatch, sto
 GREEDY = {
     **dict.fromkeys(("level", "to_level", "new_level", "person_level", "pending_level", "raw_level", "granted_level"), "5"),
     **dict.fromkeys(("reason", "why", "answer", "words", "comment", "text"), "She wants to stand higher than this."),
-    "kind": "restore", "decision": "sign", "action": "sign", "is_on": "1", "switch": "profiling", "terms": "on", "profiling": "on",
+    "kind": "restore", "step": "sign", "action": "sign", "is_on": "1", "switch": "profiling", "terms": "on", "profiling": "on",
     "confirmed": "on", "until_date": "2030-01-01", "expires_on": "2030-01-01", "what": "family", "username": "x",
 }  # fmt: skip
 
