@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from advisor.errors import Refused
-from advisor.kernels.goals import goal_level
+from advisor.kernels.goals import goal_level, years_to_go
 from advisor.models import Goal, Investor, Override, Proposal, ProposalDue, ProposalEvent, RecordKind
 from advisor.selectors.holders import Holder, holders_of
 from advisor.selectors.suitability import fund_suits, level_for_goal
@@ -141,8 +141,7 @@ def _level_of(row: Holder) -> int | None:
     """The goal's level, also one that has run out: it says what the client may hold, until the next questionnaire."""
     if row.level is None:
         return None
-    years = max(0.0, (row.target_date - timezone.localdate()).days / 365.25)
-    return goal_level(row.level, years, jurisdiction().horizon_ceilings)
+    return goal_level(row.level, years_to_go(row.target_date, timezone.localdate()), jurisdiction().horizon_ceilings)
 
 
 def _note_due(goal_ids: Iterable[int]) -> None:
