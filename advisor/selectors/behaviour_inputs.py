@@ -169,9 +169,9 @@ def load_trades(investors: QuerySet[Any], market: BehaviourMarket, on: date) -> 
     rows = [
         row for row in orders.values_list(*columns).iterator(chunk_size=10_000) if row[9] in DONE and row[3] is not None and row[3] <= on
     ]
-    rows = [row for row in rows if row[2] in market.column]  # of a fund made since, the next night
-    rows.sort(key=lambda row: row[0])
     place = {pk: at for at, pk in enumerate(people)}
+    rows = [row for row in rows if row[2] in market.column and row[1] in place]  # of a fund made or a consent given since: the next night
+    rows.sort(key=lambda row: row[0])
     units = np.array([row[5] or 0 for row in rows], float)
     trades = Trades(
         key=np.array([row[0] for row in rows], np.int64),

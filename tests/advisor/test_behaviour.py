@@ -9,6 +9,7 @@ from django.utils import timezone
 from advisor.kernels.risk_profile import Measure
 from advisor.models import BehaviourNight, BehaviourReading, Investor
 from advisor.selectors.behaviour import measures_of
+from advisor.selectors.behaviour_inputs import load_market, load_trades, traded_funds
 from advisor.selectors.behaviour_page import behaviour_page
 from advisor.services import behaviour as service
 from advisor.services import give_consent
@@ -162,6 +163,22 @@ def test_a_grade_counts_from_its_day_on_and_a_ledger_with_too_much_sold_measures
     Order.objects.filter(side="sell").update(units_centi=2_000_000)
     found = read_behaviour_of(investor=people.anna_investor)
     assert (found.problem, found.measures, found.damage) == ("sold_more_than_held", {}, 0.0) and measures_of(people.anna_investor) is None
+
+
+def test_whose_consent_comes_while_a_block_is_read_waits_for_the_next_night(people, pot, told):
+    class Agreeing:
+        """People of whom nobody had agreed at the first look, and everybody at the second."""
+
+        def values_list(self, *columns, **options):
+            return Investor.objects.none().values_list(*columns, **options)
+
+        def values(self, *columns):
+            return Investor.objects.values(*columns)
+
+    today = timezone.localdate()
+    assert Order.objects.exists()
+    found, trades = load_trades(Agreeing(), load_market(today, traded_funds()), today)
+    assert (found, len(trades)) == ([], 0)
 
 
 def test_an_advisor_reads_each_measure_with_the_orders_it_rests_on(client, people, pot, told, django_assert_num_queries):

@@ -94,6 +94,8 @@ def test_values_are_total_return_so_a_distribution_is_no_loss_and_no_fall(run):
         ({"ledger": [*LEDGER, LEDGER[1]]}, "Line 6 of the ledger repeats line 2"),
         ({"prices": [*PRICES, "2025-12-30,x,1,1"]}, "fund A"),
         ({"as_of": "yesterday"}, "“yesterday” is no date"),
+        ({"as_of": "0001-01-01"}, "“0001-01-01” is no date"),
+        ({"as_of": "9999-12-31"}, "“9999-12-31” is no date"),
     ],
 )
 def test_files_that_cannot_be_used_are_refused_in_one_sentence(run, changed, said):

@@ -16,6 +16,8 @@ from portfolios.kernels.errors import DataError
 from portfolios.management.exits import BAD_INPUT
 from portfolios.management.language import shell_language
 
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
 
 class Command(BaseCommand):
     help = (
@@ -49,9 +51,12 @@ class Command(BaseCommand):
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise DataError("as_of_unclear", value=text) from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:  # no window of two years could be laid around it
+        raise DataError("as_of_unclear", value=text)
+    return day
 
 
 def _table(measures: dict[str, Any], risk_assets: float) -> str:
