@@ -168,10 +168,14 @@ def _write_falls(falls: dict[int, Fall]) -> int:
 
 def _shrink_rise(investor: Investor, fall: Fall) -> None:
     """A rise that waits goes no higher than behaviour allows, and not at all where that is no rise any more."""
-    if investor.level is not None and fall.level <= investor.level:
-        cancel_pending_rise(investor_id=investor.pk, why=WHY_BEHAVIOUR)
-        return
-    Assessment.objects.filter(investor=investor, pending_level__gt=fall.level).update(pending_level=fall.level)
+    pending = None if investor.level is None or fall.level <= investor.level else fall.level
+    if pending is None:
+        is_less = cancel_pending_rise(investor_id=investor.pk, why=WHY_BEHAVIOUR)
+    else:
+        is_less = bool(Assessment.objects.filter(investor=investor, pending_level__gt=pending).update(pending_level=pending))
+    if is_less:
+        told = {"from": investor.level, "to": investor.level, "pending": pending, "why": fall.why, "assessment": fall.assessment_id}
+        append_record(investor_id=investor.pk, kind=RecordKind.LEVEL, payload=told)
 
 
 def _fall(investor: Investor, fall: Fall, now: Any) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from advisor.errors import Refused
 from advisor.kernels.risk_profile import Measure
 from advisor.models import (
+    AdvicePayload,
     AdviceRecord,
     Assessment,
     BehaviourReading,
@@ -290,6 +291,7 @@ def test_a_rise_that_waits_shrinks_with_behaviour(people, clock, behave):
     assert apply_behaviour(investor_ids=[investor.pk]) == 0
     done.refresh_from_db()
     assert (done.pending_level, level_of(investor)) == (3, 1)
+    assert '"pending":3' in AdvicePayload.objects.filter(investor=investor).latest("seq").text
     confirm_rise(assessment=done, advisor=people.ada, reason=REASON)
     clock.shift(timedelta(days=1))
     assert (apply_due_levels(), level_of(investor)) == (1, 3)
