@@ -81,12 +81,7 @@ def annas(people, monkeypatch):
         reason="Anna asked for it",
         expires_on=timezone.localdate() + timedelta(days=30),
     )
-    segment = ensure_builtin_segments()[0]
-    campaign = Campaign.objects.create(name="hello", segment=segment)
-    step = CampaignStep.objects.create(
-        campaign=campaign, channels=["inbox"], subject_zh="您好", subject_en="Hello", body_zh="您好", body_en="Hello"
-    )
-    delivery = Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
+    delivery = make_delivery(investor)
     backtest = Backtest.objects.create(name="walk", inputs=BACKTEST_INPUTS, inputs_sha256="0", status="done", result=BACKTEST_RESULT)
     models = [make_set(waits=waits) for waits in (False, True)]
     screens = [make_run(date(2026, month, 20), {"A00001": 0.9}) for month in (8, 11)]
@@ -94,8 +89,8 @@ def annas(people, monkeypatch):
         fund=fund, kind="exclude", reason="A new manager came", expires_date=timezone.localdate() + timedelta(days=30), asked_by=people.ada
     )
     return {
-        "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": segment.pk,
-        "campaign": campaign.pk,
+        "fund": fund.code, "goal": goal.pk, "proposal": proposal.pk, "override": override.pk, "segment": delivery.campaign.segment_id,
+        "campaign": delivery.campaign_id,
         "task": Task.objects.create(investor=investor, kind="call").pk,
         "purchase": make_purchase(goal, fund).pk,
         "advisors:level_review_decide": LevelReview.objects.create(
@@ -121,6 +116,14 @@ def annas(people, monkeypatch):
         "admin:portfolios_importrun_change": ImportRun.objects.create(source="csv", file_name="x.csv", sha256="0").pk,
         "admin:portfolios_pool_change": Pool.objects.get().pk,
     }  # fmt: skip
+
+
+def make_delivery(investor) -> Delivery:
+    campaign = Campaign.objects.create(name="hello", segment=ensure_builtin_segments()[0])
+    step = CampaignStep.objects.create(
+        campaign=campaign, channels=["inbox"], subject_zh="您好", subject_en="Hello", body_zh="您好", body_en="Hello"
+    )
+    return Delivery.objects.create(campaign=campaign, step=step, channel="email", investor=investor)
 
 
 def make_purchase(goal, fund) -> OwnPurchase:

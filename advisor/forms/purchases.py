@@ -41,32 +41,32 @@ class PurchaseForm(forms.Form):
         return Wish(goal=goal, fund=fund, amount_minor=to_minor(asked["amount"]), key=asked["key"])
 
 
-class WarningForm(forms.Form):
-    """Two separate confirmations, neither ticked for anybody, of the warning with this hash."""
+class ReadForm(forms.Form):
+    """That the text with this hash was read; not ticked for anybody."""
 
     has_read = forms.BooleanField(
         label=gettext_lazy("I have read all of it and understand it"),
         error_messages={"required": gettext_lazy("Please confirm that you have read it.")},
     )
+    sha256 = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class WarningForm(ReadForm):
+    """Two separate confirmations, neither ticked for anybody, of the warning with this hash."""
+
     is_own_wish = forms.BooleanField(
         label=gettext_lazy("Buying it is my own idea; nobody recommended it to me"),
         error_messages={"required": gettext_lazy("It can only be bought on your own initiative.")},
     )
-    sha256 = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
 
-class ExplanationForm(forms.Form):
+class ExplanationForm(ReadForm):
     """Of a proposal: that the explanation with this hash was read, and that these funds are wanted. Neither is ticked for anybody."""
 
-    has_read = forms.BooleanField(
-        label=gettext_lazy("I have read all of it and understand it"),
-        error_messages={"required": gettext_lazy("Please confirm that you have read it.")},
-    )
     wants_it = forms.BooleanField(
         label=gettext_lazy("I want these funds in my portfolio"),
         error_messages={"required": gettext_lazy("Please say that you want them, or ask for another proposal.")},
     )
-    sha256 = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
 
 class RedeemForm(forms.Form):
