@@ -12,9 +12,10 @@ demo:
 	@$(PY) manage.py migrate -v 0
 	@$(PY) manage.py sync_roles
 	@$(PY) manage.py sync_instruments
+	@$(PY) manage.py sync_tags
 	@$(PY) manage.py load_demo --investors $(INVESTORS)
 
-test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2
+test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2 --dist loadfile
 
 e2e: ; @sh config/bootstrap.sh dev && $(PY) -m pytest tests/e2e --override-ini addopts="-q --strict-markers"
 

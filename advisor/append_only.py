@@ -1,5 +1,8 @@
 """Triggers that refuse UPDATE, DELETE and TRUNCATE on the record of advice, whatever runs the statement.
 
+On SQLite they refuse an INSERT in the place of a row, too: INSERT OR REPLACE deletes the row there, and tells the trigger
+of DELETE only on connections that ask for it (PRAGMA recursive_triggers, which the settings do and other programs do not).
+
 Made after every migrate, for SQLite loses a table's triggers whenever Django rebuilds it. Only a payload may be deleted,
 and only once an entry of the kind `erased` in the same chain names it.
 """
@@ -12,7 +15,7 @@ RECORD, PAYLOAD = "advisor_advicerecord", "advisor_advicepayload"
 GUARDED = (RECORD, PAYLOAD, "advisor_recordroot", "advisor_recordhead")
 # A changed definition takes a new number, so that the old trigger counts as missing.
 VERSION = 1
-OPERATIONS = {"sqlite": ("update", "delete"), "postgresql": ("update", "delete", "truncate")}
+OPERATIONS = {"sqlite": ("update", "delete", "insert"), "postgresql": ("update", "delete", "truncate")}
 
 PG_REFUSE = """
 CREATE OR REPLACE FUNCTION advisor_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,6 +41,13 @@ WHEN NOT EXISTS (
     WHERE e.investor_id = OLD.investor_id AND e.kind = 'erased' AND s.value = OLD.seq
 )
 """  # noqa: S608
+# What is unique beside the key.
+PLACES = {
+    RECORD: ("investor_id", "seq"),
+    PAYLOAD: ("investor_id", "seq"),
+    "advisor_recordroot": ("day",),
+    "advisor_recordhead": ("investor_id", "root_id"),
+}
 
 
 def missing_guards(using: str = "default") -> list[str]:
@@ -85,9 +95,14 @@ def _make(cursor: Any, vendor: str, table: str, operation: str) -> None:
         cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
         cursor.execute(f"CREATE TRIGGER {name} BEFORE {operation.upper()} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()")
     else:
-        when = SQLITE_IS_ERASED if is_erasable else ""
+        when = SQLITE_IS_ERASED if is_erasable else _is_taken(table) if operation == "insert" else ""
         refusal = f"SELECT RAISE(ABORT, '{table} is append-only')"
         cursor.execute(f"CREATE TRIGGER {name} BEFORE {operation.upper()} ON {table} {when} BEGIN {refusal}; END")
+
+
+def _is_taken(table: str) -> str:
+    place = " AND ".join(f"{name} = NEW.{name}" for name in PLACES[table])
+    return f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM {table} WHERE {place})"  # noqa: S608
 
 
 def make_guards_after_migrate(using: str, **kwargs: Any) -> None:

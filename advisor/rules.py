@@ -22,8 +22,8 @@ def may_see_client(user: Any, investor: Investor) -> bool:
 
 
 def may_advise(user: Any, investor: Investor) -> bool:
-    """An advisor of the household, or who covers for one today. A supervisor sees, and changes nothing."""
-    return may_see_book(user) and Investor.objects.advised_by(user).filter(pk=investor.pk).exists()
+    """An advisor of the household, or who covers for one today, of a file that is not closed. A supervisor sees, and changes nothing."""
+    return may_see_book(user) and investor.erased_at is None and Investor.objects.advised_by(user).filter(pk=investor.pk).exists()
 
 
 def may_override(user: Any, investor: Investor) -> bool:

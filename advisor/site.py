@@ -50,6 +50,7 @@ class AdvisorSite(AdminSite):
             path("clients/<int:pk>/record/", self.admin_view(record.client_record), name="client_record"),
             path("clients/<int:pk>/statement/", self.admin_view(statements.client_statement), name="client_statement"),
             path("clients/<int:pk>/statement/pdf/", self.admin_view(statements.client_statement_pdf), name="client_statement_pdf"),
+            path("accesses/", self.admin_view(record.accesses), name="accesses"),
             path("record/", self.admin_view(record.record), name="record"),
             path("queue/", self.admin_view(cases.queue_page), name="queue"),
             path("level-reviews/", self.admin_view(cases.reviews_page), name="level_reviews"),

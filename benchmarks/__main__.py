@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -34,11 +35,25 @@ def memory_gib() -> int:
 
 def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
     from benchmarks import foundation, history_store, levels, market, out_of_sample, proofs
+    from benchmarks.ask import ask
     from benchmarks.assessment import assessment
     from benchmarks.behaviour import behaviour_of_everyone
     from benchmarks.capacity import capacity
+    from benchmarks.dormancy import dormancy
     from benchmarks.engine.sections import engine
+    from benchmarks.intake import intake
+    from benchmarks.next_actions import next_actions
+    from benchmarks.profiles import profiles
     from benchmarks.readvice import review_of_everyone
+    from benchmarks.recommender import recommender
+    from benchmarks.recommender_checks import recommender_checks
+    from benchmarks.recommender_night import recommender_night
+    from benchmarks.recommender_scale import recommender_scale
+    from benchmarks.recommender_spark import recommender_spark
+    from benchmarks.recommender_speed import recommender_speed
+    from benchmarks.recommender_truth import recommender_truth
+    from benchmarks.segments import segments
+    from benchmarks.tags import tags
 
     listed = (
         *foundation.CLAIMS,
@@ -52,6 +67,20 @@ def claims() -> dict[str, Callable[[bool], Iterator[Any]]]:
         review_of_everyone,
         behaviour_of_everyone,
         assessment,
+        ask,
+        intake,
+        profiles,
+        dormancy,
+        tags,
+        segments,
+        recommender,
+        recommender_checks,
+        recommender_speed,
+        recommender_night,
+        recommender_truth,
+        recommender_scale,
+        recommender_spark,
+        next_actions,
     )
     return {claim.__name__: claim for claim in listed}
 
@@ -72,6 +101,23 @@ def measured(kept: dict[str, Any], names: list[str], before: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def quickly(names: list[str]) -> int:
+    """Claims in processes of their own, one a core at a time: no time of a quick run is judged, so they may share the machine."""
+
+    def ended(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "benchmarks", "--quick", "--only", name]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    is_wrong = False
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for one in threads.map(ended, names):
+            sys.stdout.write(one.stdout)
+            sys.stdout.flush()
+            sys.stderr.write(one.stderr if one.returncode else "")
+            is_wrong |= one.returncode != 0
+    return int(is_wrong)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true")
@@ -88,6 +134,8 @@ def main() -> int:
     for name in wanted:
         if name not in known:
             parser.error(f"there is no claim {name}; there are {', '.join(known)}")
+    if options.quick and len(wanted) > 1:
+        return quickly(wanted)
     store = settings.VAR_DIR / "benchmarks.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     machine = f"{os.cpu_count()} cores, {memory_gib()} GiB, Python {sys.version.split()[0]}"

@@ -5,8 +5,7 @@ of the assessment. Simulated people (`panic_people`) have an inclination that de
 circular and claims nothing about people. The bank's customers of FAR-Trans are real: where FAR_TRANS_DIR names a folder with
 the full data set, they are read too; they have a level instead of answers, whose middle stands for both blocks.
 
-How sure: invented people are asked again, with new errors on the same traits. p, the confidence of a final level, is held
-against how often their score was again at or above the lower edge of that level.
+How sure: `benchmarks.how_sure`.
 """
 
 import os
@@ -16,25 +15,23 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from advisor.instruments import load_instrument
-from advisor.instruments.schema import Instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels.behaviour import MEASURES, BehaviourRules, Market, Readings, Trades, measure
 from advisor.kernels.behaviour_book import open_book
 from advisor.kernels.behaviour_market import crossings
-from advisor.kernels.behaviour_types import BoolArray, FloatArray, IntArray
-from advisor.kernels.instrument_people import answered, assess_all, draw_traits, raw_scores, scores_of
-from advisor.kernels.risk_profile import NEAR, Measure, blend, weigh
+from advisor.kernels.behaviour_types import BoolArray, FloatArray
+from advisor.kernels.instrument_people import answered, draw_traits, scores_of
+from advisor.kernels.risk_profile import Measure, blend, weigh
+from benchmarks.how_sure import how_sure
 from benchmarks.panic_people import AS_OF, FALLS, draw_market, live
 from benchmarks.rows import Row
 
 SEED = 22_11
 MARKETS, PEOPLE = (1, 1_500), (8, 5_000)  # --quick, and in full: markets, and people in each
 DRAWS = (200, 1_000)
-ASKED, TIMES = (4_000, 60_000), (20, 60)
-BIN, LEAST_IN_A_BIN, MOST_OFF = 0.05, 500, 0.05
 CIRCULAR = "simulated, circular: claims nothing about people"
 MINOR_A_YUAN = 100
 
@@ -145,91 +142,6 @@ def _auc_rows(whose: str, seen: Seen, quick: bool, label: str) -> Iterator[Row]:
     said = f"{whose}: {len(seen.sold):,} held risk, {seen.sold.mean():.1%} sold half or more; AUC"
     yield Row(said, f"{both:.3f}", f"answers alone {alone:.3f}", verdict=label)
     yield Row("  gain by behaviour, 95 % over people", f"{both - alone:+.3f}", f"{low:+.3f} to {high:+.3f}", verdict=label)
-
-
-# ── How sure ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Retest:
-    """Of everybody whose final level has a lower edge (n,): the claimed p, how often R was at or above the edge again, the level.
-
-    `expected` is what p would be if it allowed for the error of the second sheet too, and for the return to the mean.
-    `claimed_error` and `real_error` are the root mean squares of sigma_R and of R's own deviation between sheets.
-    """
-
-    claimed: FloatArray
-    again: FloatArray
-    expected: FloatArray
-    level: IntArray
-    claimed_error: float
-    real_error: float
-
-
-@dataclass(frozen=True)
-class Bin:
-    n: int
-    claimed: float
-    again: float
-
-    @property
-    def off(self) -> float:
-        return self.again - self.claimed
-
-
-def bins_of(claimed: FloatArray, again: FloatArray, width: float = BIN, least: int = LEAST_IN_A_BIN) -> list[Bin]:
-    """Means of the people whose claim lies in each step of `width`, 1 in the last; steps of fewer than `least` are left out."""
-    place = np.minimum((claimed / width + NEAR).astype(int), round(1 / width) - 1)
-    chosen = [place == k for k in np.unique(place)]
-    return [Bin(int(one.sum()), float(claimed[one].mean()), float(again[one].mean())) for one in chosen if one.sum() >= least]
-
-
-def asked_again(instrument: Instrument, n: int, times: int, seed: int = SEED) -> Retest:
-    """Ask n invented people once, give them their levels, and ask them `times` times more."""
-    rules, items, rng = advice_rules().for_scoring, instrument.for_scoring, np.random.default_rng(seed)
-    traits = draw_traits(n, rng)
-    first = assess_all(answered(items, instrument.shares, traits, rng), items, rules, instrument.sem)
-    edge = np.array([-np.inf, -np.inf, *rules.thresholds])[first.level]
-    again, total, squares = np.zeros(n), np.zeros(n), np.zeros(n)
-    for _ in range(times):
-        answers = answered(items, instrument.shares, traits, rng)
-        score = raw_scores(scores_of(answers, items, "tolerance"), scores_of(answers, items, "capacity"), rules)[-1]
-        again += score >= edge - NEAR
-        total, squares = total + score, squares + score**2
-    within = (squares - total**2 / times) / (times - 1)
-    reliability = 1 - first.error**2 / first.score.var()
-    kept = first.score.mean() + reliability * (first.score - first.score.mean())
-    expected = norm.cdf((kept - edge) / (first.error * np.sqrt(1 + reliability)))
-    rated = np.isfinite(edge)
-    errors = float(np.sqrt((first.error**2).mean())), float(np.sqrt(max(0.0, within.mean())))
-    return Retest(first.certainty[rated], again[rated] / times, expected[rated], first.level[rated], *errors)
-
-
-def how_sure(quick: bool) -> Iterator[Row]:
-    n, times = (ASKED[0], TIMES[0]) if quick else (ASKED[1], TIMES[1])
-    least = LEAST_IN_A_BIN // 5 if quick else LEAST_IN_A_BIN
-    key = advice_rules().assessment.instrument
-    yield from _sure_rows(key, asked_again(load_instrument(key), n, times), least, quick)
-
-
-def _sure_rows(key: str, found: Retest, least: int, quick: bool) -> Iterator[Row]:
-    def row(claim: str, claimed: float, again: float, bound: str, verdict: str = "") -> Row:
-        off = again - claimed
-        said = verdict or ("not judged: a quick run" if quick else "ok" if abs(off) <= MOST_OFF else "short")
-        return Row(claim, f"p {claimed:.3f}", f"again {again:.3f}", f"{off:+.3f}", bound, said)
-
-    must, mean = f"<= {MOST_OFF}", float(found.again.mean())
-    yield row(f"{key}: claimed p of a final level, and asked again (simulated)", float(found.claimed.mean()), mean, must)
-    worst = max(bins_of(found.claimed, found.again, least=least), key=lambda one: abs(one.off))
-    yield row(f"  the worst step of {BIN} of p, {worst.n:,} people", worst.claimed, worst.again, must)
-    other = max(bins_of(found.expected, found.again, least=least), key=lambda one: abs(one.off))
-    yield row("  the same, if p allowed for two errors and the mean", other.claimed, other.again, "–", "not claimed")
-    for level in np.unique(found.level).tolist():
-        of = found.level == level
-        claimed, again = float(found.claimed[of].mean()), float(found.again[of].mean())
-        yield row(f"  of final level C{level}, {of.sum():,} people", claimed, again, "–", "shown")
-    errors = found.claimed_error, found.real_error
-    yield Row("  sigma_R", f"{errors[0]:.2f} points", f"found {errors[1]:.2f}", f"{errors[0] / errors[1]:.2f}")
 
 
 def assessment(quick: bool) -> Iterator[Row]:

@@ -4,22 +4,15 @@
 must be empty), else on SQLite in a folder of its own.
 """
 
-import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Row
+from benchmarks.steps import installation, peak_mib, run
 
-ROOT = Path(__file__).resolve().parent.parent
 PEOPLE, FEW, SEED, BLOCK = 200_000, 2_000, 11, 2_000
 CHECKED = 300  # readings held against the measures alone
 FULL_SECONDS, INCREMENTAL_SECONDS = 600, 60
@@ -33,24 +26,21 @@ DATABASE = "BEHAVIOUR_DATABASE_URL"
 def behaviour_of_everyone(quick: bool) -> Iterator[Row]:
     """In processes of their own: the measures on arrays, a world written, its first night, and the night after."""
     n = FEW if quick else PEOPLE
-    with tempfile.TemporaryDirectory() as folder:
-        kept = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")}
-        chosen = {"DATABASE_URL": os.environ[DATABASE]} if DATABASE in os.environ else {}
-        environment = kept | {"VAR_DIR": folder, "OPENBLAS_NUM_THREADS": "1"} | chosen
-        alone = _run(environment, "arrays", n)
+    with installation("benchmarks.behaviour", DATABASE) as fresh:
+        alone = fresh.step("arrays", people=n)
         yield Row(
             f"behaviour, {n:,} people, {alone['orders'] / 1e6:.2f} M orders: measures",
             f"{alone['seconds']:.1f} s",
             f"{alone['peak_mib']:.0f} MiB",
         )
-        _call(environment, "manage.py", "migrate", "-v0")
-        _run(environment, "write", n)
-        night = _run(environment, "night", n)
+        fresh.manage("migrate", "-v0")
+        fresh.step("write", people=n)
+        night = fresh.step("night", people=n)
         parts = ", ".join(f"{name} {spent:.0f} s" for name, spent in night["parts"].items())
         verdict = _verdict(quick, night["seconds"] <= FULL_SECONDS)
         yield Row(f"  a full night, {night['database']} ({parts})", f"{night['seconds']:.1f} s", "–", "–", f"<= {FULL_SECONDS} s", verdict)
         yield Row(f"  peak memory of the night; {night['fallen']:,} levels fell", f"{night['peak_mib']:.0f} MiB")
-        after = _run(environment, "after", n)
+        after = fresh.step("after", people=n)
         verdict = _verdict(quick, after["seconds"] <= INCREMENTAL_SECONDS)
         name = f"  another night, {after['read']:,} read again, {after['ordered']:,} for new orders"
         yield Row(name, f"{after['seconds']:.1f} s", "–", "–", f"<= {INCREMENTAL_SECONDS} s", verdict)
@@ -58,21 +48,6 @@ def behaviour_of_everyone(quick: bool) -> Iterator[Row]:
 
 def _verdict(quick: bool, is_kept: bool) -> str:
     return "not judged: a quick run" if quick else "ok" if is_kept else "short"
-
-
-def _run(environment: dict[str, str], step: str, n: int) -> Any:
-    return json.loads(_call(environment, "-m", "benchmarks.behaviour", "--step", step, "--people", str(n)).splitlines()[-1])
-
-
-def _call(environment: dict[str, str], *command: str) -> str:
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    return ended.stdout
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _made(n: int) -> Any:
@@ -98,7 +73,7 @@ def arrays(n: int) -> dict[str, Any]:
         found = measure(trades, market, rules, today, people)
         assert (found.short_row < 0).all(), "the world sells what nobody holds"
         n_bytes += sum(len(json.dumps(sheet)) for sheet in sheets(found))
-    return {"seconds": time.perf_counter() - began, "orders": len(world.person), "peak_mib": _peak_mib(), "bytes": n_bytes}
+    return {"seconds": time.perf_counter() - began, "orders": len(world.person), "peak_mib": peak_mib(), "bytes": n_bytes}
 
 
 def write(n: int) -> dict[str, Any]:
@@ -124,7 +99,7 @@ def night(n: int) -> dict[str, Any]:
     began = time.perf_counter()
     done = service.read_behaviour()
     seconds = time.perf_counter() - began
-    peak = _peak_mib()
+    peak = peak_mib()
     assert done.finished_at and done.n_read == n, f"{done.n_read} of {n} were read"
     _check_against_arrays(n)
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
@@ -204,22 +179,5 @@ def after(n: int) -> dict[str, Any]:
 STEPS = {"arrays": arrays, "write": write, "night": night, "after": after}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.behaviour")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
-    parser.add_argument("--people", type=int, default=FEW, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.step:
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-        import django
-
-        django.setup()
-        sys.stdout.write(json.dumps(STEPS[asked.step](asked.people)) + "\n")
-        return
-    for row in behaviour_of_everyone(asked.quick):
-        sys.stdout.write(row.line() + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    run("benchmarks.behaviour", behaviour_of_everyone, STEPS, people=FEW)

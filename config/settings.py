@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "anymail",
+    "ninja",
     "identity",
     "portfolios",
     "advisor",
@@ -101,6 +102,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "config.errors.MethodNotAllowedMiddleware",
     "identity.middleware.SecondFactorMiddleware",
+    "advisor.middleware.DataAccessMiddleware",
     "marketing.middleware.PageViewMiddleware",
 ]
 
@@ -245,6 +247,25 @@ if MARKET_SOURCE == "csv" and not MARKET_FILE:
 # Sales e-mail waits overnight, except in a demo, where nobody sleeps.
 QUIET_HOURS_APPLY = env.flag("QUIET_HOURS", default=not IS_DEMO)
 SMS_FILE_PATH = VAR_DIR / "sms"
+# Whole months of events that are kept besides the running one.
+EVENT_RETENTION_MONTHS = env.whole("EVENT_RETENTION_MONTHS", 24)
+if not EVENT_RETENTION_MONTHS:
+    env.refuse("EVENT_RETENTION_MONTHS", "0 would keep no events at all; give 1 or more.")
+# Days in which who asked for their data to be erased can take it back.
+ERASURE_WAIT_DAYS = env.whole("ERASURE_WAIT_DAYS", 0 if IS_DEMO else 7)
+# Days after which it is no longer kept which people a segment held at some moment.
+SNAPSHOT_RETENTION_DAYS = env.whole("SNAPSHOT_RETENTION_DAYS", 365)
+# What starts Spark, which then trains ALS in place of the worker: "" for nothing, "local", or a command (docs/scale.md). The folder
+# is one that all machines of the cluster see under the same path; blocks are the parts that people and funds are cut into.
+SPARK_COMMAND = env.text("SPARK_COMMAND")
+SPARK_FOLDER = env.writable_folder("SPARK_FOLDER", VAR_DIR / "spark") if SPARK_COMMAND else None
+SPARK_BLOCKS = env.whole("SPARK_BLOCKS", 10)
+if SPARK_COMMAND not in ("", "local") and not env.text("SPARK_FOLDER"):
+    env.refuse("SPARK_FOLDER", "Spark on a cluster needs a folder that all its machines see.")
+if not SPARK_BLOCKS:
+    env.refuse("SPARK_BLOCKS", "people and funds cannot be cut into 0 parts; give 1 or more.")
+# Visits of people who are not signed in, under a random id of this site's own. Off where the privacy notice does not say so.
+RECORD_VISITORS = env.flag("RECORD_VISITORS", default=IS_DEMO)
 
 # ── Words, times, files ──────────────────────────────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "zh-hans"

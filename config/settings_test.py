@@ -10,6 +10,8 @@ _root = Path(os.environ.setdefault("HENGTOU_TEST_ROOT", tempfile.mkdtemp(prefix=
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ["VAR_DIR"] = str(_root / _worker)
 os.environ["TMPDIR"] = tempfile.tempdir = str(_root)
+# The suite runs one process a core: threads of their own would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("SECRET_KEY", "for-tests-only-" + "x" * 40)
 if os.environ.get("TEST_REDIS_URL"):
     # One Redis database a worker, so that queues and caches of two workers never meet.

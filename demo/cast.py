@@ -10,12 +10,11 @@ import numpy as np
 from advisor.kernels.contradictions import Rule
 from advisor.kernels.goals import HorizonCeiling, goal_level
 from advisor.kernels.risk_profile import Item, Profile, Rules, Sem, assess, sheet
-from demo.lives import QUIET_SESSIONS, Life, Standing, live, visits
+from demo.lives import QUIET_SESSIONS, Life, Standing, live
 from demo.people import GoalPlan, Person, Persona
 from demo.tape import Tape
 from demo.trading import Book
 
-VISITS_OF_DAYS = 120
 DAYS_A_YEAR = 365.25
 REASSESSED_AFTER = 355  # days: a little before the year is over
 
@@ -44,7 +43,6 @@ class Member:
     joined: int  # session
     standing: Standing | None  # None: not assessed yet
     pots: list[Pot]
-    seen: list[tuple[float, str, int | None]]  # visits: days ago, page, fund
     last_active: int  # session of the last thing done, visits aside
 
 
@@ -78,12 +76,8 @@ def put_on_stage(person: Person, stage: Stage) -> Member:
     if standing is not None:
         for number, pot in enumerate(pots):
             _fund(person, stage, standing, pot, number)
-    rng = np.random.default_rng([person.seed, 77])
-    liked = [fund for pot in pots for fund in pot.weights]
-    liked += [fund for fund, category in enumerate(tape.categories) if category in person.taste[:2]]
     moves = [movement.day for pot in pots if pot.book for movement in pot.book.movements if movement.kind != "payout"]
-    seen = visits(person, tape, rng, days=VISITS_OF_DAYS, funds=[int(fund) for fund in rng.permutation(liked)])
-    return Member(person, joined, standing, pots, seen, max([joined, *moves]))
+    return Member(person, joined, standing, pots, max([joined, *moves]))
 
 
 def _stand(person: Person, stage: Stage, joined: int) -> Standing:

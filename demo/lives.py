@@ -4,7 +4,7 @@ Everybody buys a proposal first, and only funds within their level; later purcha
 ever had, and stop when the assessment runs out. Nobody trades in the last sessions, so that everything is settled.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,19 +161,3 @@ _HABITS: dict[Persona, Callable[[Book, Life, np.random.Generator], None]] = {
     Persona.PANICKING: _panic,
     Persona.DORMANT: _sleep,
 }
-
-
-def visits(person: Person, tape: Tape, rng: np.random.Generator, *, days: int, funds: Sequence[int]) -> list[tuple[float, str, int | None]]:
-    """Page views of the last `days` calendar days as (days ago, page, column of the fund on a fund page)."""
-    seen: list[tuple[float, str, int | None]] = []
-    window = min(days, person.days_since_joining)
-    for _ in range(int(rng.poisson(person.visits_a_month * window / 30.4))):
-        ago = float(rng.uniform(0.05, max(window, 0.1)))
-        seen.append((ago, "home", None))
-        for step in range(int(rng.integers(0, 4))):
-            at = ago - (step + 1) * 0.0008
-            if funds and rng.random() < 0.6:
-                seen.append((at, "fund", funds[min(int(rng.exponential(2.5)), len(funds) - 1)]))
-            else:
-                seen.append((at, str(rng.choice(["fund_list", "order_list", "goal", "inbox"])), None))
-    return seen

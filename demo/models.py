@@ -11,6 +11,7 @@ class World(models.Model):
     n_funds = models.PositiveIntegerField()
     n_investors = models.PositiveIntegerField()
     n_full_lives = models.PositiveIntegerField(null=True, blank=True)  # the others have short ones; NULL: nobody has
+    n_events = models.PositiveIntegerField(null=True, blank=True)  # about so many; NULL: 25 an investor
     n_years = models.PositiveSmallIntegerField(null=True, blank=True)  # of NAVs kept; empty for all
     started_at = models.DateTimeField(default=timezone.now)
     market_loaded_at = models.DateTimeField(null=True, blank=True)

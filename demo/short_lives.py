@@ -25,9 +25,6 @@ MOST_PLAN_PURCHASES = 6
 MOST_OWN_PURCHASES = 2
 SHARE_STOPPED = 0.2  # of the plans
 SHARE_TAKING_GAINS = 0.3  # of those who trade on their own
-VISIT_DAYS = 30
-MOST_VISITS = 30
-SHARE_SEEING_A_FUND = 0.5
 DUST = 0.05  # who would keep less than this of a fund sells all of it
 
 # Amounts in minor units by column of the tape, for a level, years to go and an amount; None where there is no advice.
@@ -341,33 +338,3 @@ def _positions(trades: Trades, movements: Movements) -> Positions:
     np.add.at(cost, where, moved.cost_minor)
     left = units > 0
     return Positions(key[left] // n_funds, key[left] % n_funds, units[left], cost[left])
-
-
-@dataclass(frozen=True)
-class Visits(Table):
-    """Page views of those who agreed to profiling, the latest last; `fund` is -1 on the home page."""
-
-    person: Ints
-    days_ago: Floats
-    fund: Ints
-
-
-def draw_visits(crowd: Crowd, tape: Tape, rng: np.random.Generator) -> Visits:
-    """A few page views of the last month: the home page, and half of the times a fund of a liked category after it."""
-    n = len(crowd.persona)
-    window = np.minimum(VISIT_DAYS, tape.days[-1] - tape.days[crowd.joined])
-    n_visits = np.minimum(MOST_VISITS, rng.poisson(crowd.visits_a_month * window / VISIT_DAYS))
-    person = np.repeat(np.arange(n), np.where(crowd.agrees_to_profiling, n_visits, 0))
-    ago = rng.uniform(0.05, 1.0, size=len(person)) * window[person]
-    names = sorted(set(tape.categories))
-    category = np.array([names.index(name) for name in tape.categories])
-    liked = np.argsort(crowd.liking[:, category], axis=1)
-    fund = liked[person, np.minimum(rng.exponential(2.5, size=len(person)).astype(np.int64), len(category) - 1)]
-    looks = rng.random(len(person)) < SHARE_SEEING_A_FUND
-    at_home = np.full(len(person), -1)
-    seen = Visits(
-        person=np.concatenate([person, person[looks]]),
-        days_ago=np.concatenate([ago, ago[looks] - 0.0008]),
-        fund=np.concatenate([at_home, fund[looks]]),
-    )
-    return seen.taken(np.lexsort((-seen.days_ago, seen.person)))

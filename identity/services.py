@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
@@ -101,3 +102,18 @@ def release_unclaimed(*, phone: str | None = None, email: str | None = None) -> 
             except ProtectedError:  # something rests on it, so it is somebody's
                 continue
     return released
+
+
+@transaction.atomic
+def close_user(*, user: User, placeholder: str) -> None:
+    """Take away how somebody signs in and who they are: name, number, addresses, second factors, sessions end by themselves.
+
+    The row stays, under a placeholder, because other rows rest on it. Safe to repeat.
+    """
+    EmailAddress.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    user.name, user.phone, user.phone_verified, user.is_active = placeholder[:80], None, False, False
+    user.email = f"erased-{user.pk}@erased.invalid"  # RFC 2606: nothing is ever delivered there
+    user.last_login = None
+    user.set_unusable_password()
+    user.save()

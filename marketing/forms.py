@@ -1,6 +1,5 @@
 """What a marketer fills in. Money is typed in yuan and leaves here in minor units."""
 
-import json
 from typing import Any
 from uuid import uuid4
 
@@ -8,63 +7,32 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from advisor.models import Level
 from marketing.channels import CHANNELS
 from marketing.kernels.policy import unknown_placeholders
-from marketing.models import Dormancy, Segment
+from marketing.models import Purpose, Segment, SegmentExport
 from marketing.services import Draft
-from portfolios.money import to_minor
-
-YUAN = {"min_value": 0, "max_digits": 13, "decimal_places": 2, "required": False}
-DAYS = {"min_value": 0, "max_value": 3_650, "required": False}
 
 
 class SegmentForm(forms.Form):
-    """The thin builder: everything chosen must hold together. A rule in JSON, from a program, takes its place."""
+    """Name and purpose of a segment; its conditions are fields of the builder (marketing.rule_forms)."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
-    dormancy = forms.MultipleChoiceField(
-        label=gettext_lazy("Activity"), choices=Dormancy.choices, widget=forms.CheckboxSelectMultiple, required=False
-    )
-    level = forms.MultipleChoiceField(
-        label=gettext_lazy("Level"),
-        choices=[*Level.choices, ("none", gettext_lazy("not assessed yet"))],
-        widget=forms.CheckboxSelectMultiple,
+    purpose = forms.ChoiceField(
+        label=gettext_lazy("What for"),
+        choices=Purpose.choices,
+        initial=Purpose.SALES,
         required=False,
+        help_text=gettext_lazy("Only for service and protection may facts of the advice itself be used: answers, behaviour, open reviews."),
     )
-    assets = forms.DecimalField(label=gettext_lazy("Assets of at least, yuan"), **YUAN)  # type: ignore[arg-type]
-    idle_cash = forms.DecimalField(label=gettext_lazy("Idle cash of at least, yuan"), **YUAN)  # type: ignore[arg-type]
-    last_visit = forms.IntegerField(label=gettext_lazy("No visit for at least, days"), **DAYS)  # type: ignore[arg-type]
-    n_holdings = forms.IntegerField(label=gettext_lazy("Different funds held, at least"), **DAYS)  # type: ignore[arg-type]
-    consent = forms.BooleanField(label=gettext_lazy("Only people who agreed to marketing messages"), required=False)
-    rule = forms.CharField(widget=forms.HiddenInput, required=False, max_length=20_000, strip=True)
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=1)
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not self.errors and not data.get("rule") and not self._conditions(data):
-            raise forms.ValidationError(_("Choose at least one condition; a segment of everybody is not a segment."))
-        return data
+    def clean_purpose(self) -> str:
+        return self.cleaned_data["purpose"] or str(Purpose.SALES)
 
-    def as_rule(self) -> Any:
-        """The rule as plain data, or the JSON text that was posted in its place."""
-        return self.cleaned_data["rule"] or json.dumps({"version": 1, "rule": {"all": self._conditions(self.cleaned_data)}})
 
-    @staticmethod
-    def _conditions(data: dict[str, Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        if data.get("dormancy"):
-            found.append({"field": "dormancy", "is": data["dormancy"]})
-        if data.get("level"):
-            found.append({"field": "level", "is": [None if value == "none" else int(value) for value in data["level"]]})
-        for name in ("assets", "idle_cash"):
-            if data.get(name) is not None:
-                found.append({"field": f"{name}_minor", "at_least": to_minor(data[name])})
-        for name, condition in (("last_visit", "last_visit_days"), ("n_holdings", "n_holdings")):
-            if data.get(name) is not None:
-                found.append({"field": condition, "at_least": data[name]})
-        if data.get("consent"):
-            found.append({"field": "consent", "purpose": "marketing", "is": True})
-        return found
+class ExportForm(forms.Form):
+    reason = forms.ChoiceField(label=gettext_lazy("What for"), choices=SegmentExport.Reason.choices)
+    why = forms.CharField(label=gettext_lazy("Why, in your own words (kept in the record)"), max_length=300, min_length=10)
 
 
 class CampaignForm(forms.Form):
@@ -94,6 +62,9 @@ class CampaignForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        segment = data.get("segment")
+        if segment is not None and segment.purpose == Purpose.SERVICE and not data.get("is_service_letter"):
+            self.add_error("segment", _("This segment is for service and protection only. Choose another, or write a service letter."))
         for name in ("subject_zh", "subject_en", "body_zh", "body_en"):
             for unknown in unknown_placeholders(data.get(name, "")):
                 self.add_error(name, _("Nothing would fill the placeholder {%(name)s}. Use {name} or none.") % {"name": unknown})

@@ -4,12 +4,14 @@ Declarative partitioning cannot be added to a table that exists, so the first mi
 of by CreateModel. Months are made ahead: a default partition that already holds a month's rows would refuse it.
 """
 
+import re
 from datetime import date
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 MONTHS_AHEAD = 3
+MONTH = re.compile(r"marketing_event_(\d{4})_(\d{2})")
 
 
 def add_months(month: date, n: int) -> date:
@@ -42,8 +44,10 @@ def drop_event_table(apps: Any, schema_editor: Any) -> None:
     schema_editor.delete_model(apps.get_model("marketing", "Event"))
 
 
-def make_partitions(today: date, on: Any = connection) -> int:
+def make_partitions(today: date, on: Any = connection, *, since: date | None = None) -> int:
     """Make the partitions of this month and the next three, on PostgreSQL only; returns how many were new. Safe to repeat.
+
+    With `since` those of the months from then on as well, for events that are brought in late.
 
     Months already holding rows in the default partition stay there: their rows are found all the same.
     """
@@ -51,8 +55,9 @@ def make_partitions(today: date, on: Any = connection) -> int:
         return 0
     n_new = 0
     with on.cursor() as cursor:
-        for ahead in range(MONTHS_AHEAD + 1):
-            start = add_months(today, ahead)
+        start, last = add_months(since or today, 0), add_months(today, MONTHS_AHEAD)
+        months = range((last.year - start.year) * 12 + last.month - start.month + 1)
+        for start in [add_months(start, ahead) for ahead in months]:
             name = f"marketing_event_{start:%Y_%m}"
             cursor.execute("SELECT to_regclass(%s)", [name])
             if cursor.fetchone()[0] is not None:
@@ -64,3 +69,24 @@ def make_partitions(today: date, on: Any = connection) -> int:
                 cursor.execute(f"CREATE TABLE {name} PARTITION OF marketing_event FOR VALUES FROM ('{start}') TO ('{end}')")
                 n_new += 1
     return n_new
+
+
+def drop_partitions(before: date, on: Any = connection) -> list[str]:
+    """Drop the months that ended before a day, on PostgreSQL only, and return their names. Safe to repeat.
+
+    Waits at most two seconds for readers of the table: whoever holds it longer is left alone, and the next night drops them.
+    """
+    if on.vendor != "postgresql":
+        return []
+    with on.cursor() as cursor:
+        cursor.execute(
+            "SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid "
+            "WHERE inhparent = 'marketing_event'::regclass ORDER BY 1"
+        )
+        months = {name: MONTH.fullmatch(name) for (name,) in cursor.fetchall()}
+        old = [name for name, said in months.items() if said and add_months(date(int(said[1]), int(said[2]), 1), 1) <= before]
+        for name in old:
+            with transaction.atomic(using=on.alias):
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
+                cursor.execute(f"DROP TABLE {name}")
+    return old

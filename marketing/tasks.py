@@ -7,7 +7,7 @@ from django.db import transaction
 
 from config.jobs import only_one, publish, sweep
 from marketing import services
-from marketing.models import Campaign, RecommenderRun
+from marketing.models import Campaign, DormancyRun, ErasureRequest, LookAlikeSet, NextActionRun, ProfileBuild, RecommenderRun, TagRefresh
 
 
 @shared_task(name="marketing.request_training", queue="bulk")
@@ -22,6 +22,13 @@ def execute_training_task(pk: int) -> None:
     services.execute_training(pk)
 
 
+@shared_task(name="marketing.purge_events", queue="bulk")
+def purge_events_task() -> None:
+    with only_one("purge-events", seconds=3600) as mine:
+        if mine:
+            services.purge_events()
+
+
 @shared_task(name="marketing.make_event_partitions", queue="bulk")
 def make_event_partitions_task() -> None:
     with only_one("make-event-partitions", seconds=600) as mine:
@@ -29,11 +36,102 @@ def make_event_partitions_task() -> None:
             services.make_event_partitions()
 
 
+@shared_task(name="marketing.request_profile_build", queue="bulk")
+def request_profile_build_task() -> None:
+    with only_one("request-profile-build", seconds=600) as mine:
+        if mine:
+            services.request_profile_build()
+
+
+@shared_task(name="marketing.execute_profile_build", queue="bulk")
+def execute_profile_build_task(pk: int) -> None:
+    services.execute_profile_build(pk)
+
+
 @shared_task(name="marketing.refresh_dormancy", queue="bulk")
 def refresh_dormancy_task() -> None:
     with only_one("refresh-dormancy", seconds=3600) as mine:
         if mine:
             services.refresh_dormancy()
+
+
+@shared_task(name="marketing.resume_dormancy", queue="bulk")
+def resume_dormancy_task(pk: int) -> None:
+    with only_one("refresh-dormancy", seconds=3600) as mine:
+        if mine:
+            services.resume_dormancy(pk)
+
+
+@shared_task(name="marketing.refresh_next_actions", queue="bulk")
+def refresh_next_actions_task() -> None:
+    with only_one("refresh-next-actions", seconds=3600) as mine:
+        if mine:
+            services.refresh_next_actions()
+
+
+@shared_task(name="marketing.resume_next_actions", queue="bulk")
+def resume_next_actions_task(pk: int) -> None:
+    with only_one("refresh-next-actions", seconds=3600) as mine:
+        if mine:
+            services.resume_next_actions(pk)
+
+
+@shared_task(name="marketing.refresh_look_alikes", queue="bulk")
+def refresh_look_alikes_task() -> None:
+    with only_one("refresh-look-alikes", seconds=600) as mine:
+        if mine:
+            services.refresh_look_alikes()
+
+
+@shared_task(name="marketing.execute_look_alikes", queue="bulk")
+def execute_look_alikes_task(pk: int) -> None:
+    services.execute_look_alikes(pk)
+
+
+@shared_task(name="marketing.note_segment_sizes", queue="bulk")
+def note_segment_sizes_task() -> None:
+    with only_one("note-segment-sizes", seconds=3600) as mine:
+        if mine:
+            services.note_sizes()
+
+
+@shared_task(name="marketing.request_tag_refresh", queue="bulk")
+def request_tag_refresh_task() -> None:
+    with only_one("request-tag-refresh", seconds=600) as mine:
+        if mine:
+            services.begin_tag_night()
+
+
+@shared_task(name="marketing.execute_tag_refresh", queue="bulk")
+def execute_tag_refresh_task(pk: int) -> None:
+    services.execute_tag_refresh(pk)
+
+
+@shared_task(name="marketing.refresh_metrics", queue="bulk")
+def refresh_metrics_task() -> None:
+    with only_one("refresh-metrics", seconds=3600) as mine:
+        if mine:
+            services.refresh_metrics()
+
+
+@shared_task(name="marketing.execute_erasure", queue="bulk")
+def execute_erasure_task(pk: int) -> None:
+    services.execute_erasure(pk)
+
+
+@shared_task(name="marketing.start_due_erasures", queue="bulk")
+def start_due_erasures_task() -> None:
+    with only_one("start-due-erasures", seconds=600) as mine:
+        if mine:
+            services.start_due_erasures()
+
+
+@shared_task(name="marketing.tidy_privacy", queue="bulk")
+def tidy_privacy_task() -> None:
+    with only_one("tidy-privacy", seconds=3600) as mine:
+        if mine:
+            services.look_again()
+            services.forget_old_snapshots()
 
 
 @shared_task(name="marketing.launch_campaign", queue="bulk")
@@ -71,5 +169,12 @@ def sweep_task() -> None:
         if mine:
             sweep(Campaign, launch_campaign_task)
             sweep(RecommenderRun, execute_training_task)
+            sweep(DormancyRun, resume_dormancy_task)
+            sweep(NextActionRun, resume_next_actions_task)
+            services.follow_factors()
+            sweep(LookAlikeSet, execute_look_alikes_task)
+            sweep(TagRefresh, execute_tag_refresh_task)
+            sweep(ProfileBuild, execute_profile_build_task)
+            sweep(ErasureRequest, execute_erasure_task)
             for pk in services.tidy_campaigns():
                 ring_sender(pk)

@@ -41,7 +41,7 @@
       layout: {
         font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: token("--ink") },
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 4, r: 12, t: 8, b: 4, pad: 6 },
-        colorway: SERIES.map(token),
+        colorway: SERIES.map((name) => legible(token(name), 3)),
         dragmode: false, bargap: 0.35, separators: ".,", legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 13 } },
         hoverlabel: { bgcolor: token("--paper"), bordercolor: token("--line-strong"), font: { size: 13, color: token("--ink") }, align: "left" },
         xaxis: { ...axis, showgrid: false }, yaxis: axis,
@@ -62,31 +62,46 @@
     return meta.role ? token(`--series-${meta.role}`) : null;
   }
 
-  function withAlpha(hex, alpha) {
-    const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    return `rgba(${r},${g},${b},${alpha})`;
+  const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  const luminance = (rgb) => rgb.map((part) => (part <= 10 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4)).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+
+  const contrast = (one, other) => (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+  /* Of black and white one has 4.5 : 1 on any colour. */
+  const inkOn = (hex) => (contrast(luminance(parts(hex)), 0) > contrast(luminance(parts(hex)), 1) ? "#000000" : "#FFFFFF");
+
+  /* The colour, taken towards the ink until it stands out from the paper: 3 : 1 for a line or an edge, 4.5 : 1 for letters. */
+  function legible(hex, ratio) {
+    const ground = luminance(parts(token("--paper")));
+    const end = ground > 0.5 ? 0 : 255;
+    let rgb = parts(hex);
+    while (contrast(luminance(rgb), ground) < ratio && rgb.some((part) => part !== end)) rgb = rgb.map((part) => Math[end ? "ceil" : "floor"](part + (end - part) * 0.08));
+    return `#${rgb.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
   }
 
-  /* A thin line needs more contrast than a bar: pale class colours are darkened until they have 3 : 1 on white. */
-  function forLine(hex) {
-    let parts = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    const light = ([r, g, b]) => [r, g, b].map((part) => (part / 255) ** 2.2).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
-    while (light(parts) > 0.3) parts = parts.map((part) => Math.round(part * 0.92));
-    return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+  function withAlpha(hex, alpha) {
+    return `rgba(${parts(hex)},${alpha})`;
   }
 
   function paint(trace) {
     const meta = trace.meta || {};
     let colour = colourOf(meta);
     if (!colour) return;
-    if (isLine(trace) && meta.role !== "other" && typeof colour === "string") colour = forLine(colour);
-    trace.marker = { ...trace.marker, color: colour };
+    const each = (change) => (Array.isArray(colour) ? colour.map(change) : change(colour));
+    const seen = each((one) => legible(one, 3));
+    if (trace.type === "bar") {
+      trace.marker = { line: { width: 1, color: seen }, ...trace.marker, color: colour };
+      trace.insidetextfont = { color: each(inkOn), ...trace.insidetextfont };
+      if (trace.error_x) { // the half of an interval that lies on the bar must be seen as well
+        trace.marker.color = each((one) => withAlpha(one, 0.35));
+        trace.error_x = { color: token("--ink"), thickness: 1.5, ...trace.error_x };
+      }
+    } else trace.marker = { ...trace.marker, color: (colour = seen) };
     if (typeof colour !== "string") return;
     trace.line = { ...trace.line, color: colour };
     if (trace.fill) trace.fillcolor = withAlpha(colour, meta.role === "band" ? 0.14 : 0.18);
     if (meta.role === "band") trace.line = { ...trace.line, width: 0 };
     if (meta.role === "target" && trace.mode === "markers") {
-      trace.marker = { symbol: "line-ns", size: 18, ...trace.marker, line: { width: 3, color: colour } };
+      trace.marker = { symbol: "line-ns", size: 24, ...trace.marker, line: { width: 3, color: colour } };
     }
   }
 
@@ -138,7 +153,7 @@
     let last = -Infinity;
     const labels = ends.map(({ trace, y }) => {
       last = Math.max(y, last + gap);
-      return { x: 1, xref: "paper", y: last, text: trace.name, xanchor: "left", xshift: 6, showarrow: false, font: { color: (trace.meta || {}).role === "other" ? token("--ink-muted") : (trace.line || {}).color } };
+      return { x: 1, xref: "paper", y: last, text: trace.name, xanchor: "left", xshift: 6, showarrow: false, font: { color: (trace.line || {}).color ? legible(trace.line.color, 4.5) : token("--ink-muted") } };
     });
     const longest = Math.max(...lines.map((trace) => [...trace.name].reduce((sum, letter) => sum + (letter > "⺀" ? 13 : 7), 0)));
     figure.layout.margin = { r: longest + 16, ...figure.layout.margin };
@@ -221,6 +236,24 @@
   }
 
   const drawAll = (root) => root.querySelectorAll(".plot[data-figure]").forEach(draw);
+
+  function drawAgain() {
+    const drawn = document.querySelectorAll(".plot-drawn");
+    drawn.forEach((div) => { div.dataset.drawn = ""; });
+    drawn.forEach(draw);
+  }
+
+  /* Plotly writes colours into its shapes: they are written again when the screen turns dark or light, and light ones for paper. */
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", drawAgain);
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.dataset.theme = "light";
+    if (dark.matches) drawAgain();
+  });
+  window.addEventListener("afterprint", () => {
+    delete document.documentElement.dataset.theme;
+    if (dark.matches) drawAgain();
+  });
 
   document.addEventListener("DOMContentLoaded", () => drawAll(document));
   document.addEventListener("toggle", (event) => event.target.open && drawAll(event.target), true);

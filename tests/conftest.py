@@ -6,13 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils import timezone, translation
 
 from advisor.append_only import GUARDED, OPERATIONS, ensure_guards, guard_name
 from identity.models import User
-from identity.roles import Role
+from identity.roles import STAFF_ROLES, Role
 from identity.services import give_role, sync_roles
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -56,9 +58,18 @@ def _flush_may_empty_the_record():
         yield
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Permissions are there from the migrations on, and so are the roles that hold them: once, not for every test."""
+    with django_db_blocker.unblock():
+        sync_roles()
+
+
 @pytest.fixture
 def roles(db):
-    sync_roles()
+    """The roles, made again where a test that commits has emptied the tables."""
+    if not Group.objects.exists():
+        sync_roles()
 
 
 def make_user(name: str, *roles: Role) -> User:
@@ -68,19 +79,31 @@ def make_user(name: str, *roles: Role) -> User:
     return user
 
 
+def make_users(**roles: Role) -> dict[str, User]:
+    """What `make_user` makes, in a few queries."""
+    password = make_password("correct horse")
+    users = [
+        User(email=f"{name}@example.com", name=name.title(), language="en", is_staff=role in STAFF_ROLES, password=password)
+        for name, role in roles.items()
+    ]
+    groups = {group.name: group.pk for group in Group.objects.all()}
+    made = User.objects.bulk_create(users)
+    held = User.groups.through
+    held.objects.bulk_create(held(user_id=user.pk, group_id=groups[role]) for user, role in zip(made, roles.values(), strict=True))
+    return dict(zip(roles, made, strict=True))
+
+
 @pytest.fixture
 def people(roles):
     """anna and ben are investors of different households; ada advises anna, bob advises ben, cora covers for ada."""
     from advisor.models import Branch, Cover, Household, Investor, StaffMember
 
     north, south = Branch.objects.create(name="North"), Branch.objects.create(name="South")
-    staff = {
-        name: make_user(name, role)
-        for name, role in [
-            ("ada", Role.ADVISOR), ("bob", Role.ADVISOR), ("cora", Role.ADVISOR),
-            ("sue", Role.SUPERVISOR), ("mark", Role.MARKETER), ("adam", Role.ADMIN),
-        ]
-    }  # fmt: skip
+    users = make_users(
+        ada=Role.ADVISOR, bob=Role.ADVISOR, cora=Role.ADVISOR, sue=Role.SUPERVISOR, mark=Role.MARKETER, adam=Role.ADMIN,
+        anna=Role.INVESTOR, ben=Role.INVESTOR,
+    )  # fmt: skip
+    staff = {name: user for name, user in users.items() if name not in ("anna", "ben")}
     for name, branch in [("ada", north), ("bob", south), ("cora", south), ("sue", north)]:
         StaffMember.objects.create(user=staff[name], branch=branch)
     today = timezone.localdate()
@@ -90,7 +113,7 @@ def people(roles):
     investors = {}
     for name, branch, advisor in [("anna", north, "ada"), ("ben", south, "bob")]:
         household = Household.objects.create(name=f"{name.title()}'s", branch=branch, primary_advisor=staff[advisor])
-        investors[name] = Investor.objects.create(user=make_user(name, Role.INVESTOR), household=household, pseudonym=f"P-{name}")
+        investors[name] = Investor.objects.create(user=users[name], household=household, pseudonym=f"P-{name}")
     return SimpleNamespace(
         **staff, anna=investors["anna"].user, ben=investors["ben"].user, anna_investor=investors["anna"], ben_investor=investors["ben"]
     )

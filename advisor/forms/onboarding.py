@@ -3,12 +3,10 @@
 import re
 import time
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -40,7 +38,9 @@ class ConsentsForm(forms.Form):
 class PreferenceForm(forms.Form):
     """One switch at a time: which, and whether it is on."""
 
-    switch = forms.ChoiceField(choices=[(value, value) for value in ("profiling", "marketing", "recommendations")])
+    SWITCHES = ("profiling", "marketing", "recommendations")
+
+    switch = forms.ChoiceField(choices=[(value, value) for value in SWITCHES])
     is_on = forms.TypedChoiceField(choices=[("1", "1"), ("0", "0")], coerce=lambda value: value == "1")
 
 
@@ -60,13 +60,16 @@ class GoalForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "min": "100", "step": "any", "autocomplete": "off"}),
     )
     target_date = forms.DateField(
-        label=gettext_lazy("When will you need it?"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=gettext_lazy("When will you need it?"),
+        help_text=gettext_lazy("If the day is not settled, take the earliest on which you might need the money."),
+        error_messages={"required": gettext_lazy("Say when you will need the money.")},
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     changes = forms.Field(widget=forms.HiddenInput, required=False)  # the goal that the page was opened to change
 
     def __init__(self, *args: Any, goal: Goal | None = None, **kwargs: Any) -> None:
-        shown: dict[str, Any] = {"key": uuid.uuid4(), "target_date": timezone.localdate() + timedelta(days=round(365.25 * 10))}
+        shown: dict[str, Any] = {"key": uuid.uuid4()}  # no date is suggested: it limits the portfolio's level
         if goal:
             shown = {"kind": goal.kind, "name": goal.name, "amount": from_minor(goal.amount_minor), "target_date": goal.target_date}
             shown["changes"] = goal.pk

@@ -95,7 +95,7 @@ def _shipped(key: str) -> Instrument:
     if not report_path(key).is_file():  # one that is being written
         return instrument
     kept = json.loads(report_path(key).read_text(encoding="utf-8"))
-    return _unchanged(instrument, kept["sha256"]).measured(Sem(**kept["report"]["sem"]))
+    return _unchanged(instrument, kept["sha256"]).measured(Sem.from_json(kept["report"]["sem"]))
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +105,7 @@ def _stored(key: str) -> Instrument:
     row = rows.filter(name=name, version=int(version)).first() if KEY.fullmatch(key) else None
     if row is None:
         raise LookupError(f"There is no questionnaire {key}.")
-    return _unchanged(Instrument.model_validate(row.content), row.sha256).measured(Sem(**row.report["sem"]))
+    return _unchanged(Instrument.model_validate(row.content), row.sha256).measured(Sem.from_json(row.report["sem"]))
 
 
 def _unchanged(instrument: Instrument, sha256: str) -> Instrument:

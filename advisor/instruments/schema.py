@@ -256,7 +256,8 @@ class Instrument(Row):
             raise refusal("item_twice", "an item code stands twice")
         sizes = {block: sum(item.block == block for item in self.items) for block in BLOCK_SIZES}
         if sizes != BLOCK_SIZES:
-            raise refusal("block_sizes", "items a block are {sizes}, not {needed}", sizes=str(sizes), needed=str(BLOCK_SIZES))
+            counts = sizes | {f"needed_{block}": size for block, size in BLOCK_SIZES.items()}
+            raise refusal("block_sizes", "there are {capacity}, {tolerance} and {knowledge} items a block", **counts)
         if missing := sorted(NEEDED_FACTS - {fact for item in self.items for option in item.options for fact in option.facts}):
             raise refusal("facts_missing", "no answer carries the facts {names}", names=", ".join(missing))
         if len({rule.code for rule in self.contradictions}) != len(self.contradictions):

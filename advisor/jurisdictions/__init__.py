@@ -107,8 +107,8 @@ class ScoringRules(Row):
     free_spread: float
     spread_rate: float
     soft_spread: float
-    gap_weight: float
-    gap_cap: float
+    gap_weight: float = Field(gt=0, lt=1)  # both parts of the blend are divided by
+    gap_cap: float = Field(gt=0)
 
 
 class MeasureRule(Row):

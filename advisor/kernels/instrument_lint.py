@@ -15,13 +15,15 @@ from advisor.kernels.instrument_people import (
     SEED,
     Floats,
     Ints,
+    angles,
     assess_all,
-    draw_people,
+    draw_twice,
     draw_uniform,
     levels_of,
     raw_scores,
     scores_of,
 )
+from advisor.kernels.retest import BlockNorms, Norms
 from advisor.kernels.risk_profile import C1, C5, LOWEST, Item, Rules, Sem
 
 BLOCKS = ("tolerance", "capacity")
@@ -98,10 +100,11 @@ def lint(questions: Questions, rules: Rules, limits: Limits | None = None, *, n:
     `questions` has items of every block with at least two options each, scored ones in [0, 1]. Weights are in points of R.
     """
     limits, items = limits or Limits(), questions.items
-    answers = draw_people(items, questions.shares, n=n, seed=seed)
+    answers, second = draw_twice(items, questions.shares, n=n, seed=seed)
     blocks = {block: scores_of(answers, items, block) for block in BLOCKS}
     alpha = {block: cronbach_alpha(scores) for block, scores in blocks.items()}
-    sem = Sem(**{block: standard_error(scores, alpha[block]) for block, scores in blocks.items()})
+    errors = {block: standard_error(scores, alpha[block]) for block, scores in blocks.items()}
+    sem = Sem(errors["tolerance"], errors["capacity"])
     scored = assess_all(answers, items, rules, sem)
     senseless = draw_uniform(items, n=n, seed=seed)
     nonsense = raw_scores(scores_of(senseless, items, "tolerance"), scores_of(senseless, items, "capacity"), rules)[-1]
@@ -119,7 +122,7 @@ def lint(questions: Questions, rules: Rules, limits: Limits | None = None, *, n:
     return Report(
         n_people=n,
         seed=seed,
-        sem=Sem(round(sem.tolerance, 4), round(sem.capacity, 4)),
+        sem=Sem(round(sem.tolerance, 4), round(sem.capacity, 4), norms_of(*(_angles_of(one, items, rules) for one in (answers, second)))),
         lowered=round(float((scored.lowered_level < scored.raw_level).mean()), 5),
         bank=BANK_MIX,
         final_as_bank=_as_bank(final),
@@ -139,6 +142,21 @@ def cronbach_alpha(scores: Floats) -> float:
 def standard_error(scores: Floats, alpha: float) -> float:
     """Return SD sqrt(1 - alpha) of the block's score, in points of 100."""
     return float(100 * scores.mean(axis=1).std(ddof=1) * math.sqrt(max(0.0, 1 - alpha)))
+
+
+def norms_of(first: Floats, second: Floats) -> Norms:
+    """Return the norms of two sheets of the same people, each (2, n): the angles of T1 and of K."""
+    both = np.corrcoef(first, second)  # T1, K, and again T1, K
+    mean, sd = ((measure(first, axis=1) + measure(second, axis=1)) / 2 for measure in (np.mean, np.std))
+    tolerance, capacity = (
+        BlockNorms(*(round(float(one), 5) for one in (mean[place], sd[place], both[place, 2 + place]))) for place in (0, 1)
+    )
+    return Norms(tolerance, capacity, round(float(both[0, 1] + both[2, 3]) / 2, 5))
+
+
+def _angles_of(answers: Ints, items: Sequence[Item], rules: Rules) -> Floats:
+    _, k, _, t1, _ = raw_scores(scores_of(answers, items, "tolerance"), scores_of(answers, items, "capacity"), rules)
+    return angles(np.stack([t1, k]))
 
 
 def item_weights(items: Sequence[Item], medians: Mapping[str, Floats], rules: Rules) -> dict[str, float]:

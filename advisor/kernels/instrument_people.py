@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.kernels.retest import NODES, Norms, weights
 from advisor.kernels.risk_profile import C1, C5, LOWEST, NEAR, Facts, Item, Rules, Sem, sheet
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,7 @@ class Scored:
     lowered_level: Ints
     level: Ints
     certainty: Floats
+    retest: Floats | None  # without norms
     alone: Mapping[str, Bools]  # a ceiling or gate's name: without it alone the level would be higher
 
 
@@ -59,30 +61,44 @@ def ascending(item: Item) -> list[str]:
 
 def draw_people(items: Sequence[Item], shares: Mapping[str, Mapping[str, float]], *, n: int = N_PEOPLE, seed: int = SEED) -> Ints:
     """Return (n, items): the place among its item's options of each person's answer, from their traits."""
+    return draw_twice(items, shares, n=n, seed=seed)[0]
+
+
+def draw_twice(
+    items: Sequence[Item], shares: Mapping[str, Mapping[str, float]], *, n: int = N_PEOPLE, seed: int = SEED
+) -> tuple[Ints, Ints]:
+    """Return two sheets of the same people, each as `draw_people`, with errors of their own."""
     rng = np.random.default_rng(seed)
-    return answered(items, shares, draw_traits(n, rng), rng)
+    traits = draw_traits(n, rng)
+    return answered(items, shares, traits, rng), answered(items, shares, traits, rng)
 
 
-def draw_traits(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """The latent trait of each block, (n,) each, standard normal."""
-    rest = math.sqrt(1 - TRAIT_CORRELATION**2)
+def draw_traits(n: int, rng: np.random.Generator, correlation: float | None = None) -> dict[str, Floats]:
+    """The latent trait of each block, (n,) each, standard normal; correlated as documented unless said otherwise."""
+    alike = TRAIT_CORRELATION if correlation is None else correlation
+    rest = math.sqrt(1 - alike**2)
     tolerance, *others = rng.standard_normal((3, n))
     return {"tolerance": tolerance} | {
-        block: TRAIT_CORRELATION * tolerance + rest * own for block, own in zip(("capacity", "knowledge"), others, strict=True)
+        block: alike * tolerance + rest * own for block, own in zip(("capacity", "knowledge"), others, strict=True)
     }
 
 
 def answered(
-    items: Sequence[Item], shares: Mapping[str, Mapping[str, float]], traits: Mapping[str, Floats], rng: np.random.Generator
+    items: Sequence[Item],
+    shares: Mapping[str, Mapping[str, float]],
+    traits: Mapping[str, Floats],
+    rng: np.random.Generator,
+    loading: float | None = None,
 ) -> Ints:
     """Return (n, items) as `draw_people`: answers of people with these traits, with new errors at each call."""
+    drive = LOADING if loading is None else loading
     n = len(traits["tolerance"])
     columns = []
     for item in items:
         order, places = ascending(item), list(item.options)
         weights = [shares.get(item.code, {}).get(code, 1 / len(order)) for code in order]
         edges = [_NORMAL.inv_cdf(share) for share in np.cumsum(weights)[:-1]]
-        latent = LOADING * traits[item.block] + math.sqrt(1 - LOADING**2) * rng.standard_normal(n)
+        latent = drive * traits[item.block] + math.sqrt(1 - drive**2) * rng.standard_normal(n)
         columns.append(np.array([places.index(code) for code in order])[np.searchsorted(edges, latent)])
     return np.stack(columns, axis=1)
 
@@ -129,14 +145,47 @@ def assess_all(answers: Ints, items: Sequence[Item], rules: Rules, sem: Sem) -> 
     in_lower_half = score < (edges[raw - 1] + edges[raw]) / 2 - NEAR
     lowered = np.maximum(C1, raw - ((certainty < rules.queue_below) & in_lower_half))
     level, alone = _limited(lowered, _limits(answers, items, rules))
-    return Scored(t, k, spread, score, error, raw, certainty, lowered, level, mass_above(level, score, error, rules), alone)
+    again = chances_again(level, t2, k, rules, sem.norms) if sem.norms else None
+    return Scored(t, k, spread, score, error, raw, certainty, lowered, level, mass_above(level, score, error, rules), again, alone)
 
 
 def mass_above(level: Ints, score: Floats, error: Floats, rules: Rules) -> Floats:
     """`risk_profile.mass_at_or_above` of many; the errors are above 0."""
     edges = np.array([-math.inf, -math.inf, *rules.thresholds])
     with np.errstate(invalid="ignore"):
-        return 0.5 * _erfc(-(score - edges[level]) / (error * math.sqrt(2))).astype(np.float64)
+        return _normal_mass((score - edges[level]) / error)
+
+
+def _normal_mass(z: Floats) -> Floats:
+    return 0.5 * _erfc(-z / math.sqrt(2)).astype(np.float64)
+
+
+def angles(scores: Floats) -> Floats:
+    """`retest.angle` of many."""
+    return np.arcsin(np.sqrt(np.clip(scores / 100, 0.0, 1.0)))
+
+
+def chances_again(level: Ints, t1: Floats, k: Floats, rules: Rules, norms: Norms) -> Floats:
+    """`risk_profile.chance_again` of many without behaviour; thresholds lie where both blocks can reach what is needed."""
+    z_t, z_k = (angles(t1) - norms.tolerance.mean) / norms.tolerance.sd, (angles(k) - norms.capacity.mean) / norms.capacity.sd
+    (own_t, other_t, error_t), (own_k, other_k, error_k) = (weights(one, norms.correlation) for one in (norms.tolerance, norms.capacity))
+    mean_t = norms.tolerance.mean + norms.tolerance.sd * (own_t * z_t + other_t * z_k)
+    mean_k = norms.capacity.mean + norms.capacity.sd * (own_k * z_k + other_k * z_t)
+    weight, edge = rules.gap_weight, np.array([0.0, 0.0, *rules.thresholds])[level]
+    start, top = edge - weight * rules.gap_cap, np.minimum(100.0, edge + (1 - weight) * rules.gap_cap)
+
+    def needed(of_k: Floats) -> Floats:
+        below, beyond = (edge - (1 - weight) * of_k) / weight, (edge - weight * of_k) / (1 - weight)
+        return np.where(of_k < edge, below, np.maximum(start, beyond))
+
+    found = _normal_mass((mean_k - angles(top)) / error_k) * _normal_mass((mean_t - angles(needed(top))) / error_t)
+    for low, high in ((start, edge), (edge, top)):
+        middle, half = (angles(high) + angles(low)) / 2, (angles(high) - angles(low)) / 2
+        for place, share in NODES:
+            at = middle + half * place
+            density = np.exp(-(((at - mean_k) / error_k) ** 2) / 2) / (error_k * math.sqrt(2 * math.pi))
+            found += share * half * density * _normal_mass((mean_t - angles(needed(100 * np.sin(at) ** 2))) / error_t)
+    return np.where(level <= C1, 1.0, np.minimum(1.0, found))
 
 
 def _limits(answers: Ints, items: Sequence[Item], rules: Rules) -> dict[str, tuple[int, Bools]]:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 ERASED = "erased"
 CHANGED, LINK, MISSING, PAYLOAD_CHANGED, PAYLOAD_MISSING = "changed", "link", "missing", "payload_changed", "payload_missing"
-HEAD, ROOT = "head", "root"
+HEAD, ROOT, ROOT_AHEAD = "head", "root", "root_ahead"
 SALT_BYTES = 16
 
 
@@ -142,11 +142,12 @@ class Root:
 
     def __init__(self, previous: str, day: date) -> None:
         self._sum = hashlib.sha256(f"{previous}\n{day.isoformat()}\n".encode())
-        self.n = 0
+        self.n = self.n_records = 0
 
     def add(self, investor_id: int, seq: int, hash_: str) -> None:
         self._sum.update(f"{investor_id}:{seq}:{hash_}\n".encode())
         self.n += 1
+        self.n_records += seq
 
     def hexdigest(self) -> str:
         return self._sum.hexdigest()

@@ -6,7 +6,9 @@ Source: spec/risk-assessment.md; docs/method-risk.md has the formulas. The weigh
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
+
+from advisor.kernels.retest import Forecast, Norms, chance, forecast
 
 LOWEST, C1, C5 = 0, 1, 5
 PANIC = "panic"
@@ -96,10 +98,18 @@ class Known(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Sem:
-    """Standard errors of measurement of the two blocks' scores, in points of 100; they belong to the instrument."""
+    """Standard errors of measurement of the two blocks' scores, in points of 100, and the norm group they come from; they
+    belong to the instrument. Without norms nobody can say what another sheet would hold."""
 
     tolerance: float
     capacity: float
+    norms: Norms | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what the linter kept; reports of the first releases have no norms."""
+        norms = data.get("norms")
+        return cls(data["tolerance"], data["capacity"], Norms.from_json(norms) if norms else None)
 
 
 # ── The settings ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,13 +219,17 @@ class Profile:
     gate: str | None
     stated_loss: float | None  # fraction of the money, largest loss bearable in a year
     certainty: float  # p, the same mass for the final level
-    confidence: str  # high, medium or low
+    confidence_by_p: str  # high, medium or low
+    forecast: Forecast | None  # of another sheet; None without norms
+    retest: float | None  # p_retest, chance that another sheet reaches the lower edge of the final level
+    confidence: str  # as it is shown: the lower of the bands of p and p_retest
     level: int  # 0 (C1-min) .. 5
 
     def as_json(self) -> dict[str, Any]:
         return vars(self) | {
             "blend": vars(self.blend),
             "readings": [vars(reading) for reading in self.readings],
+            "forecast": vars(self.forecast) if self.forecast else None,
             "lowered_by": list(self.lowered_by),
             "caps": [vars(cap) for cap in self.caps],
         }
@@ -250,6 +264,8 @@ def assess(sheet: Sheet, rules: Rules, sem: Sem) -> Profile:
     gate = _gate(sheet)
     level = LOWEST if gate else min([lowered_level, *(cap.level for cap in caps)])
     certainty = mass_at_or_above(level, mixed.score, error, rules)
+    another = forecast(mixed.tolerance_after_spread, mixed.capacity, sem.norms) if sem.norms else None
+    retest = chance_again(level, another, mixed.damage, rules) if another else None
     return Profile(
         blend=mixed,
         readings=readings,
@@ -262,7 +278,10 @@ def assess(sheet: Sheet, rules: Rules, sem: Sem) -> Profile:
         gate=gate,
         stated_loss=sheet.facts.max_loss,
         certainty=certainty,
-        confidence=_confidence(certainty, is_queued, sheet, rules),
+        confidence_by_p=_confidence(certainty, is_queued, sheet, rules),
+        forecast=another,
+        retest=retest,
+        confidence=_confidence(certainty if retest is None else min(certainty, retest), is_queued, sheet, rules),
         level=level,
     )
 
@@ -322,6 +341,13 @@ def mass_at_or_above(level: int, score: float, error: float, rules: Rules) -> fl
     if error <= 0:
         return float(above >= -NEAR)
     return 0.5 * math.erfc(-above / (error * math.sqrt(2)))
+
+
+def chance_again(level: int, another: Forecast, damage: float, rules: Rules) -> float:
+    """Return the probability that another sheet reaches the lower edge of a level; 1 for C1 and C1-min, which have none."""
+    if level <= C1:
+        return 1.0
+    return chance(another, rules.thresholds[level - 2], gap_weight=rules.gap_weight, gap_cap=rules.gap_cap, damage=damage)
 
 
 def _reasons_to_lower(mixed: Blend, readings: Sequence[Reading], sheet: Sheet, is_queued: bool, rules: Rules) -> tuple[str, ...]:

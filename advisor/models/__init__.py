@@ -4,6 +4,7 @@ from advisor.models.behaviour import BehaviourNight, BehaviourReading
 from advisor.models.following import FollowCursor, ProposalDue
 from advisor.models.instruments import InstrumentVersion
 from advisor.models.people import Account, Branch, Consent, Cover, Goal, Household, Investor, Level, StaffMember
+from advisor.models.privacy import DataAccess
 from advisor.models.purchases import OwnPurchase, OwnPurchaseEvent, ProposalWarning
 from advisor.models.readvice import Readvice, ReadviceBlock, ReadviceRun
 from advisor.models.reassessment import GoalHigh, LevelHold, LevelReview, Notice, ReviewTrigger
@@ -28,6 +29,7 @@ __all__ = [
     "Clearance",
     "Consent",
     "Cover",
+    "DataAccess",
     "FollowCursor",
     "Goal",
     "GoalEvent",

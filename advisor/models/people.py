@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from advisor.kernels.goals import years_to_go
 from identity.roles import Role
 from portfolios.models import Portfolio
 
@@ -153,6 +154,8 @@ class Investor(models.Model):
     is_simulated = models.BooleanField(default=False)
     joined_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    # Since when this is a closed file: what the law demands is kept, and nobody advises, profiles or writes to the person.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     objects = InvestorQuerySet.as_manager()
 
@@ -234,4 +237,4 @@ class Goal(models.Model):
         return self.name
 
     def horizon_years(self, on: date | None = None) -> float:
-        return max(0.0, (self.target_date - (on or timezone.localdate())).days / 365.25)
+        return years_to_go(self.target_date, on or timezone.localdate())

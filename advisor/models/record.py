@@ -37,6 +37,8 @@ class RecordKind(models.TextChoices):
     PURCHASE = "purchase", _("purchase on own initiative")
     MESSAGE = "message", _("message")
     ERASED = "erased", _("contents erased")
+    ACCOUNT_CLOSED = "account_closed", _("account closed at the person's request")
+    DATA_ERASED = "data_erased", _("data beside this record erased")
 
 
 class AppendOnlyError(IntegrityError):

@@ -105,7 +105,7 @@ def clients_of(user: Any) -> QuerySet[Investor]:
 
 def book(user: Any, query: BookQuery) -> Book:
     """Return one page of the user's clients with the reasons why each needs somebody."""
-    found = with_reasons(matching(clients_of(user), query.text))
+    found = with_reasons(matching(clients_of(user).filter(erased_at=None), query.text))
     needs = {code: Count("pk", filter=Q(**{f"is_{code}": True})) for code in REASONS}
     counts = found.aggregate(n_clients=Count("pk"), n_in_need=Count("pk", filter=Q(need__lt=len(REASONS))), **needs)
     wanted = found.filter(**{f"is_{query.reason}": True}) if query.reason else found

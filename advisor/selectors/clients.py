@@ -33,6 +33,7 @@ TASK_KINDS = {
     "call_me": _("Asks to be called."),
     "campaign_lead": _("Answered a message: get in touch."),
     "fund_above_level": _("Holds what is graded above the goal's level by now: %(funds)s. Talk it over; nothing is sold unasked."),
+    "next_action": _("A next step is proposed: see it, with its reason, on the client's page."),
     "market_alert": _("An alert about what is held: %(funds)s."),
     **TASKS,
 }
@@ -167,7 +168,9 @@ def flags_of(investor: Investor) -> list[Any]:
     """What must be known before anything else is read."""
     today = timezone.localdate()
     until = investor.level_valid_until
-    flags = []
+    flags: list[Any] = []
+    if investor.erased_at is not None:
+        return [_("account closed and data erased at the person's request")]
     if investor.level is None or until is None:
         flags.append(_("no risk level yet"))
     elif until < today:

@@ -59,6 +59,10 @@ class FundView:
         return self.is_staff or (settings.IS_DEMO and self.is_known)
 
     @property
+    def sees_suggestions(self) -> bool:
+        return self.is_known and self.investor is not None and self.investor.recommendations_off_at is None
+
+    @property
     def level_code(self) -> str:
         return "" if self.investor is None or self.investor.level is None else jurisdiction().levels[self.investor.level].code
 

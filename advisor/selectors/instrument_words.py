@@ -35,7 +35,10 @@ PROBLEMS: Mapping[str, Any] = {
     "too_many_steps": gettext_lazy("%(where)s: a way through the staircase takes more than %(most)s steps, or has no end."),
     "unreachable": gettext_lazy("%(where)s: no way through the staircase leads to one of its answers or steps."),
     "item_twice": gettext_lazy("A question's code stands twice."),
-    "block_sizes": gettext_lazy("The questions a block are %(sizes)s; they must be %(needed)s."),
+    "block_sizes": gettext_lazy(
+        "There are %(capacity)s questions of capacity, %(tolerance)s of tolerance and %(knowledge)s of knowledge; "
+        "there must be %(needed_capacity)s, %(needed_tolerance)s and %(needed_knowledge)s."
+    ),
     "facts_missing": gettext_lazy("No answer carries the facts %(names)s, which ceilings and legal gates look at."),
     "contradiction_twice": gettext_lazy("A contradiction's code stands twice."),
     "contradiction_unknown": gettext_lazy("The contradiction %(rule)s names an answer to %(item)s that is not there."),
@@ -62,6 +65,16 @@ SHARES = {"uniform_level", "raw_level_common", "raw_level_rare", "final_level_ra
 BLOCKS = {"capacity": gettext_lazy("capacity"), "tolerance": gettext_lazy("tolerance"), "knowledge": gettext_lazy("knowledge")}
 ENDS = {"first": gettext_lazy("first"), "last": gettext_lazy("last")}
 BANK_LEVELS = (gettext_lazy("conservative"), gettext_lazy("income"), gettext_lazy("balanced"), gettext_lazy("aggressive"))
+FACTS: Mapping[str, Any] = {
+    "short_reserve": gettext_lazy("reserve below three months"),
+    "consumer_debt": gettext_lazy("consumer debt"),
+    "age_65": gettext_lazy("65 or older"),
+    "knows": gettext_lazy("right answer"),
+    "no_experience": gettext_lazy("less than six months of experience"),
+    "no_civil_capacity": gettext_lazy("no civil capacity"),
+    "no_loss": gettext_lazy("no loss at all"),
+}
+EXAMPLE_MINOR = 10_000_000  # pages show questions about 100,000
 GATES = {"no_civil_capacity": "age", "no_loss": "loss"}
 
 

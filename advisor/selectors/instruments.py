@@ -1,33 +1,16 @@
 """The questionnaires as the advisors' site shows them: the list, one version as investors see it, and what it changes."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
 
 from advisor.instruments import Contradiction, Instrument, Item, Option, Step
 from advisor.models import InstrumentVersion
 from advisor.rules import may_publish_instruments
-from advisor.selectors.instrument_words import BLOCKS, ReportView, report_view
+from advisor.selectors.instrument_changes import Change, changes_between
+from advisor.selectors.instrument_words import BLOCKS, EXAMPLE_MINOR, FACTS, ReportView, report_view
 from portfolios.templatetags.money import percent
-
-EXAMPLE_MINOR = 10_000_000  # the preview asks about 100,000
-FACTS: Mapping[str, Any] = {
-    "short_reserve": gettext_lazy("reserve below three months"),
-    "consumer_debt": gettext_lazy("consumer debt"),
-    "age_65": gettext_lazy("65 or older"),
-    "knows": gettext_lazy("right answer"),
-    "no_experience": gettext_lazy("less than six months of experience"),
-    "no_civil_capacity": gettext_lazy("no civil capacity"),
-    "no_loss": gettext_lazy("no loss at all"),
-}
-PARTS: Mapping[str, Any] = {
-    "topic": gettext_lazy("topic"), "question": gettext_lazy("question"), "why": gettext_lazy("why we ask"),
-    "options": gettext_lazy("answer"), "steps": gettext_lazy("step"), "score": gettext_lazy("score"),
-    "share": gettext_lazy("expected share"), "facts": gettext_lazy("facts"), "yuan": gettext_lazy("amounts"), "zh": "中文", "en": "English",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,16 +48,6 @@ class ContradictionView:
     is_hard: bool
     topics: list[str]
     sentence: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference to the published version: where, and what stood and stands there ("" for nothing)."""
-
-    topic: str
-    where: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)
@@ -145,53 +118,3 @@ def facts_of(option: Option) -> list[str]:
 
 def _contradiction_view(instrument: Instrument, rule: Contradiction) -> ContradictionView:
     return ContradictionView(rule.is_hard, [item.topic.said for code in rule.items if (item := instrument.item(code))], rule.said)
-
-
-def changes_between(old: Instrument, new: Instrument) -> list[Change]:
-    """List every difference, question by question in the order of the new version, then what was dropped, then contradictions."""
-    before, after = ({item.code: item for item in instrument.items} for instrument in (old, new))
-    changes = []
-    for code, item in after.items():
-        if code not in before:
-            changes.append(Change(item.topic.said, _("new question"), "", item.question.said))
-        else:
-            changes += _changes_of(item.topic.said, before[code].model_dump(mode="json"), item.model_dump(mode="json"))
-    changes += [
-        Change(item.topic.said, _("question dropped"), item.question.said, "") for code, item in before.items() if code not in after
-    ]
-    if [code for code in before if code in after] != [code for code in after if code in before]:
-        changes.append(Change(_("all questions"), pgettext("of questions", "order"), ", ".join(before), ", ".join(after)))
-    rules = [{"rules": [rule.model_dump(mode="json") for rule in instrument.contradictions]} for instrument in (old, new)]
-    return changes + _changes_of(_("contradictions"), *rules)
-
-
-def _changes_of(topic: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    wholes = {path[:2] for path in before if len(path) > 2} ^ {path[:2] for path in after if len(path) > 2}
-    changes: dict[tuple[str, ...], Change] = {}
-    for path in [*after, *(path for path in before if path not in after)]:
-        if before.get(path) == after.get(path):
-            continue
-        # An answer, a step or a rule that is only in one of the two is told once, by its words.
-        place = path[:2] if path[:2] in wholes else path
-        words = [_words_of(side, place) for side in (before, after)] if place != path else [before.get(path, ""), after.get(path, "")]
-        changes.setdefault(place, Change(topic, " › ".join(str(PARTS.get(part, part)) for part in place), *words))
-    return list(changes.values())
-
-
-def _words_of(leaves: Mapping[tuple[str, ...], str], place: tuple[str, ...]) -> str:
-    inside = {path: value for path, value in leaves.items() if path[:2] == place}
-    return " / ".join(value for path, value in inside.items() if path[-1] in ("zh", "en")) or ", ".join(inside.values())
-
-
-def _leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every value with the way to it; what has a code is named by it, so that a move is no change of everything."""
-    if isinstance(data, dict):
-        for name, value in data.items():
-            yield from _leaves(value, path if name == "code" else (*path, name))
-    elif isinstance(data, list) and data and isinstance(data[0], dict):
-        yield (*path, pgettext("of questions", "order")), ", ".join(str(one.get("code", "")) for one in data)
-        for place, one in enumerate(data):
-            yield from _leaves(one, (*path, str(one.get("code", place))))
-    else:
-        yield path, ", ".join(str(one) for one in data) if isinstance(data, list) else str(data)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from advisor.models import Consent, Cover, Goal, Household, Investor
@@ -32,6 +32,13 @@ def has_consent(investor: Investor, purpose: str) -> bool:
 def investors_with_consent(purpose: str) -> QuerySet[Investor]:
     """Everybody whose latest answer to the purpose is a yes."""
     return Investor.objects.annotate(latest_consent=_latest_answer(purpose)).filter(latest_consent=True)
+
+
+def consents_in_force(purpose: str) -> QuerySet[Consent]:
+    """Everybody's yes to the purpose after which they have not answered again: one row a person, for joins over everybody."""
+    same = Consent.objects.filter(investor=OuterRef("investor"), purpose=purpose)
+    later = same.filter(Q(at__gt=OuterRef("at")) | Q(at=OuterRef("at"), pk__gt=OuterRef("pk")))
+    return Consent.objects.filter(~Exists(later), purpose=purpose, is_given=True)
 
 
 def _latest_answer(purpose: str) -> Subquery:

@@ -7,7 +7,7 @@ from typing import Any
 
 from advisor.kernels.record import Finding
 from advisor.models import AdvicePayload, AdviceRecord, Investor, RecordFinding, RecordRoot, RecordVerification
-from advisor.selectors.record import in_words, verify_chain
+from advisor.selectors.record import StoredRoot, entry_rows, in_words, stored_roots, verify_chain
 
 ENTRIES_SHOWN = 200
 FINDINGS_SHOWN = 50
@@ -17,7 +17,7 @@ ROOTS_SHOWN = 7
 @dataclass(frozen=True)
 class EntryRow:
     seq: int
-    at: datetime
+    at: datetime | None  # none where somebody wrote what is no time
     said: str
     text: str  # what it tells, "" where that was erased
     hash: str
@@ -51,17 +51,20 @@ class NightlyRecord:
     verification: RecordVerification | None
     findings: list[FoundRow]
     n_findings: int
-    roots: list[RecordRoot]
+    roots: list[StoredRoot]
 
 
 def client_record(investor: Investor) -> ClientRecord:
     """Verify one client's chain now and show its latest entries; the caller has found the client among those visible to the user."""
     reading = verify_chain(investor.pk)
     wrong = {finding.seq for finding in reading.findings}
-    latest = list(AdviceRecord.objects.filter(investor=investor).order_by("-seq")[:ENTRIES_SHOWN])
-    payloads = AdvicePayload.objects.filter(investor=investor, seq__in=[row.seq for row in latest])
+    latest = entry_rows(AdviceRecord.objects.filter(investor=investor).order_by("-seq")[:ENTRIES_SHOWN])
+    payloads = AdvicePayload.objects.filter(investor=investor, seq__in=[seq for _, seq, *_ in latest])
     texts = dict(payloads.values_list("seq", "text"))
-    rows = [EntryRow(row.seq, row.at, row.said, _laid_out(texts.get(row.seq, "")), row.hash, row.seq in wrong) for row in latest]
+    rows = [
+        EntryRow(seq, at, AdviceRecord(kind=kind).said, _laid_out(texts.get(seq, "")), hash_, seq in wrong)
+        for _, seq, kind, at, _, _, hash_ in latest
+    ]
     return ClientRecord(investor, reading.n_records, rows, [in_words(finding) for finding in reading.findings])
 
 
@@ -79,4 +82,4 @@ def nightly_record(user: Any) -> NightlyRecord:
     rows = list(found[:FINDINGS_SHOWN]) if last else []
     said = [FoundRow(row.investor, in_words(Finding(row.code, row.investor_id, row.seq, row.detail))) for row in rows]
     n = found.count() if len(rows) == FINDINGS_SHOWN else len(rows)
-    return NightlyRecord(last, said, n, list(RecordRoot.objects.visible_to(user)[:ROOTS_SHOWN]))
+    return NightlyRecord(last, said, n, stored_roots(RecordRoot.objects.visible_to(user))[: -ROOTS_SHOWN - 1 : -1])

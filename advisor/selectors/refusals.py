@@ -13,6 +13,8 @@ from portfolios.templatetags.money import percent, units, yuan, yuan_round
 SENTENCES = {
     "no_level": gettext_lazy("You have no risk level yet. Answer the questionnaire first; it takes about four minutes."),
     "level_expired": gettext_lazy("Your risk level has expired. Answer the questionnaire again; what you hold stays as it is."),
+    "erased": gettext_lazy("This account was closed and its data erased. Nothing was changed."),
+    "in_the_way": gettext_lazy("There is still money, a fund or an open order in the account. Nothing was changed."),
     "no_models": gettext_lazy(
         "There are no approved model portfolios at the moment, so nothing can be recommended. Nothing was changed; please try again later."
     ),

@@ -8,6 +8,7 @@ import numpy as np
 from django.db.models import Case, F, Q, QuerySet, When
 from django.utils import timezone
 
+from advisor.kernels.goals import years_to_go
 from advisor.models import Assessment, Goal
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.types import FloatArray, IntArray
@@ -72,7 +73,7 @@ def load_goals(first: int, last: int, funds: FundTable, on: date) -> GoalBlock:
     _add_orders(values, cash, funds, place, (first, last))
     total = values.sum(axis=1) + cash
     held = total > 0
-    horizon = np.array([max(0.0, (row[2] - on).days / 365.25) for row in rows])
+    horizon = np.array([years_to_go(row[2], on) for row in rows])
     stated = _stated_losses(first, last)
     return GoalBlock(
         goal=np.array([row[0] for row in rows], np.int64)[held],

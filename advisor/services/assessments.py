@@ -14,7 +14,7 @@ from advisor.instruments import Instrument, current_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels.rises import Rise, add_months, decide_rise
 from advisor.kernels.risk_profile import AnswerError, Profile, Rules
-from advisor.models import Assessment, Consent, Goal, Investor, LevelChange, RecordKind, ReviewTrigger
+from advisor.models import AdviceRecord, Assessment, Consent, Goal, Investor, LevelChange, RecordKind, ReviewTrigger
 from advisor.selectors.behaviour import measures_of
 from advisor.selectors.people import has_consent, investors_with_consent
 from advisor.selectors.reassessment import age_review_of, moment_for, rise_facts
@@ -22,7 +22,7 @@ from advisor.services.drafts import check_attempts, is_too_old
 from advisor.services.overrides import withdraw_overrides_above
 from advisor.services.proposals import request_proposal, supersede_proposals_above
 from advisor.services.queue import open_task
-from advisor.services.record import append_record
+from advisor.services.record import NewRecord, append_record, append_records
 from advisor.services.rises import CONFIRM_TASK, cancel_pending_rise
 from advisor.services.scoring import Known, profile_of, write_profile
 from advisor.services.triggers import Cause, answer_triggers, open_triggers
@@ -30,7 +30,7 @@ from advisor.services.triggers import Cause, answer_triggers, open_triggers
 log = logging.getLogger(__name__)
 
 WHY_ASSESSED = "assessment completed"
-ROWS_A_BLOCK = 1000
+ROWS_A_BLOCK = 700  # sheets; up to seven rows each in one transaction
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def valid_until_from(completed_at: datetime) -> date:
 def assess_in_bulk(*, sheets: Iterable[BulkAssessment]) -> int:
     """Write completed assessments, level changes and levels in force in blocks; returns how many. Not safe to repeat:
     every sheet is one more attempt. For simulated people and imports: each level holds from its own day without waiting,
-    limits and waiting times are those of whoever took the answers, and no proposals are asked for."""
+    limits and waiting times are those of whoever took the answers, and no proposals are asked for. Whoever has a record of
+    advice has the sheet entered there, too; `record_history` enters it for everybody else."""
     instrument, rules = current_instrument(), advice_rules().for_scoring
     waiting = sorted(sheets, key=lambda sheet: sheet.completed_at)
     levels = dict(Investor.objects.filter(pk__in={sheet.investor_id for sheet in waiting}).values_list("pk", "level"))
@@ -237,4 +238,24 @@ def _write_block(used: tuple[Instrument, Rules], sheets: list[BulkAssessment], l
         # One prepared statement: `bulk_update` took as long as all the rest together.
         with connection.cursor() as cursor:
             cursor.executemany(f"UPDATE {table} SET level = %s, level_valid_until = %s WHERE id = %s", list(investors.values()))  # noqa: S608
+        _enter(changes)
     return rows
+
+
+def _enter(changes: list[LevelChange]) -> None:
+    """Put sheets that were written in bulk, and what became of the level, into the chains that have been begun."""
+    written = AdviceRecord.objects.filter(investor__in={change.investor_id for change in changes})
+    begun = set(written.values_list("investor_id", flat=True).distinct())
+    later = {"written_later_at": timezone.now().isoformat()}
+    records = []
+    for change in changes:
+        row = change.assessment
+        if row is None or change.investor_id not in begun:
+            continue
+        told = {"assessment": row.pk, "from": change.from_level, "to": change.to_level, "why": change.why}
+        told["valid_until"] = valid_until_from(change.at).isoformat()
+        records += [
+            NewRecord(change.investor_id, RecordKind.ASSESSMENT, record_of(row) | later, change.at),
+            NewRecord(change.investor_id, RecordKind.LEVEL, told | later, change.at),
+        ]
+    append_records(records=records)

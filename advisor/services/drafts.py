@@ -20,7 +20,10 @@ ROWS_A_WRITE = 1000
 
 def start_assessment(*, investor: Investor, amount_minor: int) -> Assessment:
     """Return the open draft, or write a new one about this money; one left too long is set aside, and one whose questionnaire
-    was replaced moves its answers over as far as they fit. Raises Refused while no attempt is left. Safe to repeat."""
+    was replaced moves its answers over as far as they fit. Raises Refused while no attempt is left, and for a closed account.
+    Safe to repeat."""
+    if investor.erased_at is not None:
+        raise Refused("erased")
     if amount_minor <= 0:
         raise Refused("amount_not_positive")
     drafts = Assessment.objects.filter(investor=investor, state=Assessment.State.DRAFT)

@@ -76,7 +76,7 @@ def hold_level(*, investor: Investor, advisor: Any, until_date: date | None, rea
     if same := LevelHold.objects.filter(investor=locked, advisor=advisor, until_date=until_date, reason=reason).first():
         return same
     hold = LevelHold.objects.create(investor=locked, until_date=until_date, advisor=advisor, reason=reason)
-    cancel_pending_rise(investor_id=locked.pk, why="held")
+    cancel_pending_rise(investor_id=locked.pk, why="held", until=until_date)
     told = {"level": locked.level, "until": until_date.isoformat(), "advisor": advisor.pk, "reason": reason}
     append_record(investor_id=locked.pk, kind=RecordKind.LEVEL_HOLD, payload=told, at=hold.made_at)
     return hold

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from advisor.errors import Refused
 from advisor.jurisdictions import advice_rules
 from advisor.models import BehaviourReading, Branch, Consent, Household, Investor, RecordKind
 from advisor.services.record import append_record
@@ -38,8 +39,13 @@ def register_investor(*, user: Any) -> Investor:
 
 @transaction.atomic
 def give_consent(*, investor: Investor, purpose: str, is_given: bool, source: str) -> Consent:
-    """Write a dated yes or no to one purpose, unless it is what already holds; nobody's silence is a yes. Safe to repeat."""
-    Investor.objects.select_for_update().get(pk=investor.pk)
+    """Write a dated yes or no to one purpose, unless it is what already holds; nobody's silence is a yes. Safe to repeat.
+
+    Raises Refused("erased"): nobody agrees to anything for a person who had their data erased.
+    """
+    locked = Investor.objects.select_for_update().get(pk=investor.pk)
+    if locked.erased_at is not None and is_given:
+        raise Refused("erased")
     latest = Consent.objects.filter(investor=investor, purpose=purpose).order_by("-at", "-id").first()
     if latest and latest.is_given == is_given:
         return latest

@@ -14,6 +14,7 @@ from advisor.kernels import record as kernel
 from advisor.kernels.record import canonical
 from advisor.models import AdvicePayload, AdviceRecord, Investor, RecordKind
 
+KINDS = frozenset(RecordKind.values)
 ROWS_A_BLOCK = 2_000  # entries, each with its payload
 
 
@@ -85,7 +86,7 @@ def _lock(investors: Sequence[int]) -> None:
 
 
 def _entry(new: NewRecord, last: tuple[int, str] | None) -> kernel.Entry:
-    if new.kind not in RecordKind.values:
+    if new.kind not in KINDS:
         raise ValueError(f"{new.kind} is no kind of the record")
     if timezone.is_naive(new.at):
         raise ValueError("the record wants times with their zone")

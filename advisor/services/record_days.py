@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from advisor.kernels.record import Root
 from advisor.models import RecordFinding, RecordHead, RecordRoot, RecordVerification
-from advisor.selectors.record import Reading, blocks_of_investors, latest_heads, verify_record
+from advisor.selectors.record import Reading, blocks_of_investors, latest_heads, stored_roots, verify_record
 
 log = logging.getLogger(__name__)
 
@@ -19,23 +19,23 @@ VERIFICATIONS_KEPT = timedelta(days=366)
 def seal_day() -> RecordRoot:
     """Write today's root over the latest entries of all chains, in short transactions, and log it. Safe to repeat: a day has one."""
     day = timezone.localdate()
-    before = RecordRoot.objects.order_by("-day").first()
-    if before and before.day >= day:  # later than today where the clock was set back
-        return before
+    # What is no day any more, or one that has not come, is a finding, and nothing follows it.
+    before = next((root for root in reversed(stored_roots()) if root.day and not root.is_ahead_of(day)), None)
+    if before and before.day and before.day >= day:  # later than today where the clock was set back
+        return RecordRoot.objects.get(day=before.day)
     root = RecordRoot(id=uuid.uuid4(), day=day, previous=before.root if before else "", n_records=0, n=0)
     summed = Root(root.previous, day)
     for block in blocks_of_investors():
         heads, grown = latest_heads(block)
         for head in heads:
             summed.add(*head)
-            root.n_records += head[1]
         # Written before their root: whoever is interrupted leaves heads that count for nothing.
         RecordHead.objects.bulk_create(
             RecordHead(root_id=root.pk, investor_id=investor_id, seq=seq, hash=hash_)
             for investor_id, seq, hash_ in heads
             if investor_id in grown
         )
-    root.root, root.n = summed.hexdigest(), summed.n
+    root.root, root.n, root.n_records = summed.hexdigest(), summed.n, summed.n_records
     try:
         with transaction.atomic():
             root.save()

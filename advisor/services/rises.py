@@ -1,5 +1,6 @@
 """Rises that wait: for the end of the cooling off, and two levels at once for an advisor. They end in force, or not at all."""
 
+from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +10,10 @@ from django.utils import timezone
 
 from advisor import rules
 from advisor.errors import Refused
+from advisor.jurisdictions import advice_rules
+from advisor.kernels.rises import Rise, decide_rise
 from advisor.models import Assessment, Goal, Investor, LevelChange, Notice, ProposalDue, RecordKind, Task
+from advisor.selectors.reassessment import rise_facts
 from advisor.services.overrides import check_reason
 from advisor.services.record import append_record
 
@@ -18,12 +22,16 @@ CONFIRM_TASK = "confirm_rise"
 RISES_A_RUN = 5_000
 
 
-def cancel_pending_rise(*, investor_id: int, why: str, besides: Assessment | None = None) -> bool:
-    """Write that a rise which waits comes to nothing, and the rule that ended it; False where none waits. Safe to repeat."""
+def cancel_pending_rise(*, investor_id: int, why: str, besides: Assessment | None = None, until: date | None = None) -> bool:
+    """Write that a rise which waits comes to nothing, the rule that ended it, and the last day on which that rule holds, if it has
+    one; False where none waits. Safe to repeat."""
     waiting = Assessment.objects.filter(investor=investor_id, pending_level__isnull=False)
     if besides is not None:
         waiting = waiting.exclude(pk=besides.pk)
-    is_ended = bool(waiting.update(pending_level=None, kept_by=why))
+    is_ended = False
+    for row in waiting:
+        row.working["rise"] = row.working.get("rise", {}) | {"rule": why, "pending": None, "until": until.isoformat() if until else None}
+        is_ended |= bool(waiting.filter(pk=row.pk).update(pending_level=None, kept_by=why, working=row.working))
     if is_ended:
         _close_task(investor_id)
     return is_ended
@@ -94,13 +102,30 @@ def apply_due_levels(limit: int = RISES_A_RUN) -> int:
     return n_risen
 
 
+def _against(investor: Investor, to_level: int, now: datetime) -> Rise | None:
+    """What has come to stand against a rise since the assessment that it waits for: a blocked purchase, a deep fall."""
+    facts, limits = rise_facts(investor.pk, now), advice_rules().reassessment.for_rises
+    found = decide_rise(investor.level, to_level, now, timezone.localdate(now), facts, limits)
+    return found if found.is_kept else None
+
+
+def _keep_old(row: Assessment, investor: Investor, against: Rise) -> None:
+    until = against.until.isoformat() if against.until else None
+    row.kept_by = against.rule
+    row.working["rise"] = row.working.get("rise", {}) | {"rule": against.rule, "pending": None, "until": until}
+    told = {"assessment": row.pk, "from": investor.level, "to": investor.level, "pending": None, "why": against.rule, "until": until}
+    append_record(investor_id=investor.pk, kind=RecordKind.LEVEL, payload=told)
+
+
 def _raise_level(row: Assessment, investor: Investor) -> bool:
     """Put a waiting level in force, by the assessment that it came from; the caller holds the investor's lock."""
     to_level, now = row.pending_level, timezone.now()
     row.pending_level = None
     if not investor.has_valid_level():
         row.kept_by = "expired"
-    row.save(update_fields=["pending_level", "kept_by"])
+    elif to_level is not None and (against := _against(investor, to_level, now)):
+        _keep_old(row, investor, against)
+    row.save(update_fields=["pending_level", "kept_by", "working"])
     if to_level is None or row.kept_by or investor.level is None or to_level <= investor.level:
         return False
     Investor.objects.filter(pk=investor.pk).update(level=to_level)

@@ -11,6 +11,7 @@ from advisor.instruments import Instrument, load_instrument
 from advisor.jurisdictions import advice_rules
 from advisor.kernels import risk_profile
 from advisor.kernels.goals import goal_level
+from advisor.kernels.retest import Forecast, Norms
 from advisor.models import Level
 from advisor.services.instruments import BadInstrument, lint_instrument, parse_instrument
 from portfolios.jurisdictions import jurisdiction
@@ -137,9 +138,24 @@ def printed(profile: risk_profile.Profile, sem: risk_profile.Sem) -> dict[str, A
         "ceilings": [{"name": cap.name, "level": Level(cap.level).label, "binds": cap.binds} for cap in profile.caps],
         "gate": profile.gate,
         "p": profile.certainty,
-        "confidence": profile.confidence,
+        "confidence": profile.confidence_by_p,
+        "retest": _retest(profile.forecast, sem.norms),
+        "p_retest": profile.retest,
+        "confidence_shown": profile.confidence,
         "level": Level(profile.level).label,
     }
+
+
+def _retest(another: Forecast | None, norms: Norms | None) -> dict[str, float] | None:
+    """What another sheet may hold, angles in radians, and the instrument's norms that say so; None without norms."""
+    if another is None or norms is None:
+        return None
+    t, k = norms.tolerance, norms.capacity
+    return {
+        "mean_T": t.mean, "sd_T": t.sd, "rel_T": t.reliability, "mean_K": k.mean, "sd_K": k.sd, "rel_K": k.reliability,
+        "r": norms.correlation, "m_T": another.tolerance, "e_T": another.tolerance_error, "m_K": another.capacity,
+        "e_K": another.capacity_error,
+    }  # fmt: skip
 
 
 def _sheet_of(given: _Answers, measured: _Behaviour | None) -> risk_profile.Sheet:
@@ -176,7 +192,7 @@ def _measured(path: Path) -> Instrument:
         raise DataError("bad_instrument", file=path.name, kind=first.code, where=first.where, problem=first.params) from None
     except (RecursionError, ValueError):  # as in _read
         raise DataError("file_is_not_yaml", file=path.name, line=1) from None
-    return instrument.measured(risk_profile.Sem(**lint_instrument(instrument)["sem"]))
+    return instrument.measured(risk_profile.Sem.from_json(lint_instrument(instrument)["sem"]))
 
 
 class _Twice(ValueError):

@@ -105,7 +105,9 @@ def client_rise(request: HttpRequest, pk: int) -> HttpResponse:
     def act(investor: Investor, asked: dict[str, Any]) -> str:
         assessment = get_object_or_404(Assessment.objects.filter(investor=investor), pk=asked["assessment"])
         if asked["step"] == "confirm":
-            services.confirm_rise(assessment=assessment, advisor=request.user, reason=asked["reason"])
+            confirmed = services.confirm_rise(assessment=assessment, advisor=request.user, reason=asked["reason"])
+            if confirmed.kept_by:
+                return _("Confirmed, but something has come to stand against the rise since it was asked for: the old level stays.")
             return _("Confirmed: the higher level takes effect once its waiting time is over.")
         services.decline_rise(assessment=assessment, advisor=request.user, reason=asked["reason"])
         return _("Declined: the level in force stays.")

@@ -24,6 +24,7 @@ from advisor.selectors import sentence
 from advisor.selectors.assessments import answer_rows
 from advisor.selectors.level_words import moved_sentence
 from advisor.selectors.onboarding import QuestionPage, Standing
+from identity import elder
 
 View = Callable[..., HttpResponse]
 LIMITS = {"day_limit", "year_limit"}  # nothing to go on with today
@@ -183,10 +184,17 @@ def contradictions(request: HttpRequest, draft: Assessment) -> HttpResponse:
     if not clashes:
         return redirect("onboarding_check")
     hard = [clash for clash in clashes if clash.is_hard]
-    form = ConfirmForm(request.POST if request.method == "POST" and not hard else None, clashes=clashes)
+    said = {clash.code for clash in clashes} & set(request.POST.getlist("said"))  # on the screens before this one
+    left = hard or [clash for clash in clashes if clash.code not in said] or clashes
+    n_shown = 1 if elder.is_on(request) else len(left)  # one thing to do a screen
+    form = ConfirmForm(request.POST if request.method == "POST" and not hard else None, clashes=left[:n_shown])
     if form.is_bound and form.is_valid():
-        return _completed(request, draft, form.cleaned_data["confirmed"])
-    context = {"clashes": hard or clashes, "form": form, "has_hard": bool(hard)}
+        said |= set(form.cleaned_data["confirmed"])
+        left = left[n_shown:]
+        if not left:
+            return _completed(request, draft, said)
+        form = ConfirmForm(clashes=left[:n_shown])
+    context = {"clashes": left[:n_shown], "said": sorted(said), "form": form, "has_hard": bool(hard)}
     return render(request, "advisor/contradictions_page.html", context)
 
 

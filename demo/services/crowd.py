@@ -10,15 +10,17 @@ from django.db import connection
 
 from advisor.models import Investor
 from advisor.services.proposals import result_of
+from demo.clicks import draw_clicks
 from demo.crowd import BLOCK_PEOPLE, draw_crowd
 from demo.models import World
 from demo.services.bulk import ROWS_A_TRANSACTION
 from demo.services.crowd_desk import Block, Desk, Part, StoredOffer, open_desk
-from demo.services.crowd_money import make_ledger, make_orders, make_portfolios, make_profiles
-from demo.services.crowd_rows import make_assessments, make_goals, make_investors, make_proposals, make_visits
+from demo.services.crowd_money import make_ledger, make_orders, make_portfolios
+from demo.services.crowd_rows import make_assessments, make_goals, make_investors, make_proposals
 from demo.services.rows import Rows
 from demo.services.stage import Scenery, horizon_bin
-from demo.short_lives import draw_visits, live_shortly
+from demo.services.visits import Sights, make_clicks, visitors_of_crowd
+from demo.short_lives import live_shortly
 
 Report = Callable[[str], object]
 TELL_EVERY = 20_000  # people
@@ -49,15 +51,17 @@ def load_crowd(world: World, scenery: Scenery, *, months: float, say: Report) ->
     goes on with the next person, and one that is finished writes nothing.
     """
     desk, stage, offer_of = open_desk(world.seed, scenery), scenery.stage(), _offers(scenery)
+    sights = Sights.of(scenery, world)
     pace = _Pace(say)
     n_done = n_before = Investor.objects.filter(is_simulated=True).count()
     with _writing_much():
         while n_done < world.n_investors:
             crowd, rng = draw_crowd(n_done // BLOCK_PEOPLE, world.seed, stage, months=months)
-            block = Block(crowd, live_shortly(crowd, stage, offer_of, rng), draw_visits(crowd, stage.tape, rng))
+            who = visitors_of_crowd(crowd, desk)
+            block = Block(crowd, live_shortly(crowd, stage, offer_of, rng), draw_clicks(who, sights.places), who)
             until = min(BLOCK_PEOPLE, world.n_investors - crowd.first)
             for start, end in _pieces(block, n_done - crowd.first, until):
-                rows = make_rows(Part.of(block, start, end), desk)
+                rows = make_rows(Part.of(block, start, end), desk, sights)
                 began = monotonic()
                 rows.write()
                 pace.wrote(rows.n, monotonic() - began)
@@ -68,7 +72,7 @@ def load_crowd(world: World, scenery: Scenery, *, months: float, say: Report) ->
     return n_done - n_before
 
 
-def make_rows(part: Part, desk: Desk) -> Rows:
+def make_rows(part: Part, desk: Desk, sights: Sights) -> Rows:
     """Make the rows of some people with everything that is theirs, parents first."""
     users, investors = make_investors(part, desk)
     sheets = make_assessments(part, investors, desk)
@@ -77,8 +81,8 @@ def make_rows(part: Part, desk: Desk) -> Rows:
     make_proposals(part, goals, users, sheets, desk)
     orders = make_orders(part, investors, portfolios, desk)
     make_ledger(part, portfolios, orders, desk)
-    make_visits(part, investors, desk)
-    make_profiles(part, investors, desk)
+    block, here = part.block, part.people
+    make_clicks(part.rows, block.who.taken(here), block.clicks.taken(part.clicks).shifted(-here.start), investors, sights)
     return part.rows
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from advisor.jurisdictions import advice_rules
 from advisor.models import Branch
-from demo.crowd import NEVER, Crowd, Floats, Ints
+from demo.clicks import Clicks, Visitors
+from demo.crowd import NEVER, Crowd, Ints
 from demo.logins import BRANCHES
 from demo.services.rows import Rows
-from demo.services.stage import Scenery, at
-from demo.short_lives import PAYOUT, Ledgers, Offer, Visits
+from demo.services.stage import SHANGHAI, Scenery, at
+from demo.short_lives import PAYOUT, Ledgers, Offer
 from identity.roles import Role
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.types import AdviceSolution
@@ -53,14 +54,15 @@ class Desk:
     opened: Times  # half past nine of each session
     dates: Times
     fund: Ints  # keys by column of the tape
-    last_nav: Ints
     branches: Ints
     online: int
     investors_group: int
     now: datetime
 
-    def ago(self, days: Floats) -> Times:
-        return np.datetime64(self.now, "s") - np.rint(days * 86_400).astype("timedelta64[s]")
+    @property
+    def midnight(self) -> np.datetime64:
+        """The last one in Shanghai, in UTC."""
+        return np.datetime64(last_midnight(self.now.replace(tzinfo=UTC)), "s")
 
     def when(self, session: Ints, minute: Ints | int) -> Times:
         return self.opened[session] + np.asarray(minute).astype("timedelta64[m]")
@@ -76,12 +78,16 @@ def open_desk(seed: int, scenery: Scenery) -> Desk:
         opened=np.array(opened, dtype="datetime64[s]"),
         dates=as_dates(tape.days),
         fund=np.array([fund.pk for fund in scenery.funds]),
-        last_nav=np.array([fund.last_nav_micro for fund in scenery.funds]),
         branches=np.array([branches[name] for name in BRANCHES]),
         online=branches[advice_rules().online_branch],
         investors_group=Group.objects.values_list("pk", flat=True).get(name=Role.INVESTOR),
         now=timezone.now().astimezone(UTC).replace(tzinfo=None, microsecond=0),
     )
+
+
+def last_midnight(now: datetime) -> datetime:
+    """The last midnight in Shanghai, in UTC and without its zone."""
+    return now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC).replace(tzinfo=None)
 
 
 def as_dates(ordinals: Ints) -> Times:
@@ -94,7 +100,8 @@ class Block:
 
     crowd: Crowd
     ledgers: Ledgers
-    visits: Visits
+    clicks: Clicks
+    who: Visitors
 
     def n_rows(self) -> Ints:
         """Rows that each person is written as."""
@@ -106,7 +113,7 @@ class Block:
         rows += np.bincount(person[of], weights=5 + ~trades.is_buy, minlength=n).astype(np.int64)
         rows += np.bincount(person[self.ledgers.movements.plan], minlength=n)
         rows += np.bincount(person[self.ledgers.positions.plan], minlength=n)
-        return rows + np.bincount(self.visits.person, minlength=n)
+        return rows + np.bincount(self.clicks.person, minlength=n)
 
     def last_seen(self, desk: Desk) -> Times:
         """The latest visit of each; who has none was last here when they last did something themselves."""
@@ -116,8 +123,8 @@ class Block:
         np.maximum.at(last, crowd.plans.person[own.plan], np.where(own.trade < 0, own.day, trades.day[own.trade]))
         seen = desk.when(last, 300)
         visited = np.full(len(seen), np.datetime64("NaT", "s"))
-        at_times = desk.ago(self.visits.days_ago)
-        visited[self.visits.person] = at_times  # the latest stands last
+        own_clicks = self.clicks.taken(self.clicks.visitor < 0)
+        visited[own_clicks.person] = desk.midnight + own_clicks.second.astype("timedelta64[s]")  # the latest stands last
         return np.where(np.isnat(visited), seen, visited)
 
 
@@ -131,7 +138,7 @@ class Part:
     trades: slice
     movements: slice
     positions: slice
-    visits: slice
+    clicks: slice
     rows: Rows = field(default_factory=Rows)
 
     @classmethod
@@ -148,7 +155,7 @@ class Part:
             trades=places(block.ledgers.trades.plan, *of_plans),
             movements=places(block.ledgers.movements.plan, *of_plans),
             positions=places(block.ledgers.positions.plan, *of_plans),
-            visits=places(block.visits.person, start, end),
+            clicks=places(block.clicks.person, start, end),
         )
 
     @property

@@ -1,24 +1,17 @@
-"""The rows of people with short lives: portfolios, decisions, orders, ledger and holdings, and their profiles for marketing."""
+"""The rows of people with short lives: portfolios, decisions, orders, ledger and holdings."""
 
-from datetime import UTC, date, datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from django.utils import timezone
 
 from advisor.models import Clearance
-from demo.crowd import NEVER, Ints
+from demo.crowd import Ints
 from demo.services.crowd_desk import Desk, Part, Times
 from demo.services.rows import next_keys
-from demo.short_lives import BUY, KINDS, ORIGINS, PAYOUT, SELL, Trades, half_up
-from marketing.jurisdictions import market_rules
-from marketing.kernels.dormancy import Facts, state_of
-from marketing.models import DormancyChange, Profile
+from demo.short_lives import BUY, KINDS, ORIGINS, PAYOUT, SELL, Trades
 from portfolios.models import Holding, LedgerEntry, Order, OrderEvent, Portfolio
-from portfolios.money import MICRO_PER_UNIT
 
 BOOKED_AT = -20  # minutes after half past nine: the morning of the confirmation day
-PLAN_DAYS = 90
 
 
 def make_portfolios(part: Part, desk: Desk) -> Ints:
@@ -147,53 +140,3 @@ def make_ledger(part: Part, portfolios: Ints, orders: Ints, desk: Desk) -> None:
         units_centi=held.units_centi,
         cost_minor=held.cost_minor,
     )
-
-
-def make_profiles(part: Part, investors: Ints, desk: Desk) -> None:
-    """Profiles and states as the nightly reading of who sleeps would write them."""
-    crowd, ledgers, first, n = part.block.crowd, part.block.ledgers, part.people.start, part.n
-    trades, held = ledgers.trades.taken(part.trades), ledgers.positions.taken(part.positions)
-    person = crowd.plans.person[trades.plan] - first
-    own = trades.origin != ORIGINS.index("plan")
-    placed = desk.when(trades.day, (crowd.minute[person + first] + 37 * trades.day) % 300)
-    decided = np.full(n, np.datetime64("NaT", "s"))
-    np.fmax.at(decided, person[own], placed[own])
-    decisions = np.unique(person[own] * NEVER + trades.day[own])
-    today = timezone.localdate()
-    since = _midnight_after(today) - np.timedelta64(PLAN_DAYS, "D")
-    plans = np.bincount(person[~own & (placed >= since)], minlength=n)
-    idle, assets = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    np.add.at(idle, crowd.plans.person[part.plans] - first, ledgers.cash_minor[part.plans])
-    value = half_up(held.units_centi * desk.last_nav[held.fund], MICRO_PER_UNIT)
-    np.add.at(assets, crowd.plans.person[held.plan] - first, value)
-    seen, joined = part.block.last_seen(desk)[part.people], crowd.joined[part.people]
-    facts = {
-        "last_decision_at": decided,
-        "last_visit_at": seen,
-        "n_decisions": np.bincount(decisions // NEVER, minlength=n),
-        "n_plan_orders_90d": plans,
-        "assets_minor": assets + idle,
-        "idle_cash_minor": idle,
-    }
-    states = _states(facts, desk.scenery.tape.days[joined], today)
-    part.rows.add(Profile, n, investor_id=investors, dormancy=states, refreshed_at=np.full(n, desk.now, dtype="datetime64[s]"), **facts)
-    part.rows.add(DormancyChange, n, investor_id=investors, to_state=states, date=today.isoformat())
-
-
-def _midnight_after(day: date) -> np.datetime64:
-    end = timezone.make_aware(datetime.combine(day + timedelta(days=1), datetime.min.time()))
-    return np.datetime64(end.astimezone(UTC).replace(tzinfo=None), "s")
-
-
-def _states(facts: dict[str, np.ndarray], joined: Ints, today: date) -> list[str]:
-    """The state of each by the product's own rule, in whole local days."""
-    limits = market_rules().dormancy
-    end = _midnight_after(today) - np.timedelta64(1, "s")
-    days = {
-        name: [None if np.isnat(age) else int(age.astype(int)) // 86_400 for age in end - facts[name]]
-        for name in ("last_decision_at", "last_visit_at")
-    }
-    numbers = zip(*(facts[name].tolist() for name in ("n_plan_orders_90d", "assets_minor", "idle_cash_minor")), strict=True)
-    silent = zip(days["last_decision_at"], days["last_visit_at"], strict=True)
-    since_joined = (today.toordinal() - joined).tolist()
-    return [state_of(Facts(max(0, ago), *quiet, *money), limits) for ago, quiet, money in zip(since_joined, silent, numbers, strict=True)]

@@ -5,7 +5,6 @@ import json
 from datetime import date
 from functools import cache
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
@@ -23,7 +22,6 @@ from demo.services.people import SHARE_ONLINE
 from demo.services.rows import next_keys
 from demo.services.stage import at
 from identity.models import User
-from marketing.models import Event
 
 ASSESSED_AT = -60  # minutes after half past nine, and up to an hour later: before the first order of the day
 WHY_ASSESSED = "assessment completed"
@@ -234,23 +232,3 @@ def _stored(part: Part, place: int) -> StoredOffer:
     if not isinstance(offer, StoredOffer):
         raise TypeError("only a funded goal has a stored proposal")
     return offer
-
-
-def make_visits(part: Part, investors: Ints, desk: Desk) -> None:
-    """Page views, as the product's own middleware would have written them."""
-    visits, codes = part.block.visits.taken(part.visits), desk.scenery.tape.codes
-    when, first = desk.ago(visits.days_ago), part.visits.start
-    prefix = uuid5(NAMESPACE_URL, f"demo:visits:{desk.seed}:{part.block.crowd.first}").hex[:20]
-    part.rows.add(
-        Event,
-        len(visits.person),
-        message_id=[f"{prefix}{first + row:012x}" for row in range(len(visits.person))],
-        investor_id=investors[visits.person - part.people.start],
-        type=Event.Type.PAGE.value,
-        name=np.where(visits.fund < 0, "home", "fund"),
-        properties=["{}" if fund < 0 else json.dumps({"code": codes[fund]}) for fund in visits.fund.tolist()],
-        context=json.dumps({"simulated": True}),
-        occurred_at=when,
-        sent_at=when,
-        received_at=when,
-    )

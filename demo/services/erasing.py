@@ -29,7 +29,24 @@ from advisor.models import (
 from demo.logins import DOMAIN
 from demo.services.bulk import erase
 from identity.models import User
-from marketing.models import Delivery, DormancyChange, Event, InboxMessage, Profile, Suggestion
+from marketing.models import (
+    Acquisition,
+    AnonymousIdentity,
+    Delivery,
+    DormancyChange,
+    Event,
+    InboxMessage,
+    InvestorFactors,
+    LookAlike,
+    NextAction,
+    NotInterested,
+    Profile,
+    Reactivation,
+    Suggestion,
+    SuggestionImpression,
+    TagChange,
+    TagWords,
+)
 from portfolios.models import Holding, LedgerEntry, Order, OrderEvent, Portfolio
 
 
@@ -43,8 +60,12 @@ def erase_people() -> int:
     goals = Goal.objects.filter(account__investor__in=ours.values("pk"))
     # A portfolio without a goal was written just before the interruption.
     of_portfolio = Q(portfolio__in=Portfolio.objects.filter(Q(goal__in=goals.values("pk")) | Q(goal__isnull=True)).values("pk"))
-    for model in (InboxMessage, Delivery, Suggestion, DormancyChange, Event):
+    shown = (InboxMessage, Delivery, Suggestion, SuggestionImpression, NotInterested, NextAction, InvestorFactors, LookAlike)
+    for model in (*shown, DormancyChange, Reactivation, TagChange, TagWords, Event):
         erase(model.objects.filter(mine))
+    erase(Event.objects.filter(investor=None, anonymous_id__startswith="sim-"))
+    erase(AnonymousIdentity.objects.filter(mine))
+    erase(Acquisition.objects.filter(mine))
     erase(Profile.objects.filter(mine))
     erase(OverrideEvent.objects.filter(override__goal__in=goals.values("pk")))
     erase(Override.objects.filter(goal__in=goals.values("pk")))

@@ -48,8 +48,13 @@ def load_staff() -> dict[str, User]:
     return users
 
 
-def load_investors(members: Sequence[Member], scenery: Scenery, logins: Sequence[DemoLogin], seed: int) -> list[Investor]:
-    """Write a user, household and investor a member; the first members sign in by `logins`. Members come back in the same order."""
+def load_investors(
+    members: Sequence[Member], scenery: Scenery, logins: Sequence[DemoLogin], seed: int, visited: Sequence[datetime | None]
+) -> list[Investor]:
+    """Write a user, household and investor a member, who was last there as `visited` says; the first members sign in by `logins`.
+
+    Members come back in the same order.
+    """
     rng = np.random.default_rng([seed, 2000])
     password = make_password(DEMO_LOGINS[0].password)
     users = write(_user(member, scenery, logins, password) for member in members)
@@ -64,9 +69,9 @@ def load_investors(members: Sequence[Member], scenery: Scenery, logins: Sequence
             pseudonym="P" + "".join(row),
             is_simulated=True,
             joined_at=joined_at(member, scenery),
-            last_seen_at=_last_seen(member, scenery),
+            last_seen_at=last_visit or _last_seen(member, scenery),
         )
-        for member, user, household, row in zip(members, users, households, letters, strict=True)
+        for member, user, household, row, last_visit in zip(members, users, households, letters, visited, strict=True)
     )
 
 
@@ -93,9 +98,7 @@ def _user(member: Member, scenery: Scenery, logins: Sequence[DemoLogin], passwor
 
 
 def _last_seen(member: Member, scenery: Scenery) -> datetime:
-    """The latest visit; who has none was last here when they last did something themselves."""
-    if member.seen:
-        return timezone.now() - timedelta(days=min(ago for ago, _, _ in member.seen))
+    """Who has no visit was last here when they last did something themselves."""
     asleep = scenery.tape.last_day - DORMANT_FOR
     day = min(member.last_active, asleep) if member.person.persona is Persona.DORMANT else member.last_active
     return at(scenery.tape.date(max(day, member.joined)), 300)

@@ -10,4 +10,4 @@ def compose(delivery: Delivery, step: CampaignStep, at: datetime) -> InboxMessag
     """Build, without saving, the message of a ledger row."""
     user = delivery.investor.user
     subject, body = wording(step, name=str(user), language=user.language)
-    return InboxMessage(investor_id=delivery.investor_id, delivery=delivery, subject=subject, body=body, at=at)
+    return InboxMessage(investor_id=delivery.investor.pk, delivery=delivery, subject=subject, body=body, at=at)

@@ -8,7 +8,7 @@ import yaml
 from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field
 
-from marketing.kernels.dormancy import Thresholds
+from marketing.kernels.dormancy import FitRules, Thresholds
 from marketing.kernels.policy import ClaimRules, QuietHours
 
 
@@ -35,6 +35,7 @@ class MarketRules(Row):
     frequency_cap: FrequencyCap
     quiet_hours: QuietRow
     dormancy: Thresholds
+    dormancy_fit: FitRules
 
     @property
     def claims(self) -> ClaimRules:

@@ -1,6 +1,7 @@
 """What people did with funds, as one sparse matrix of confidences."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 WEIGHTS = {"view": 1.0, "proposal": 2.0, "plan": 3.0, "order": 5.0}
 KINDS = tuple(WEIGHTS)
 HALF_LIFE_DAYS = 90.0
+RECENT_HALF_LIFE_DAYS = 14.0  # of what is popular now
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class Interactions:
     item: npt.NDArray[np.int64]
     kind: npt.NDArray[np.int8]
     age_days: npt.NDArray[np.float64]
+
+    def rows(self, which: npt.NDArray[Any]) -> "Interactions":
+        """These rows, by mask or by place."""
+        return Interactions(self.user[which], self.item[which], self.kind[which], self.age_days[which])
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,12 @@ class Matrix:
         return self.values.indices[self.values.indptr[row] : self.values.indptr[row + 1]].astype(np.int64)
 
 
-def bought_pairs(seen: Interactions) -> frozenset[tuple[int, int]]:
-    """The (user, item) pairs that were more than a look."""
-    bought = seen.kind != KINDS.index("view")
-    return frozenset(zip(seen.user[bought].tolist(), seen.item[bought].tolist(), strict=True))
+def recent_weights(seen: Interactions, items: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """What everybody did lately with each of ascending item ids (n,): confidences that halve every two weeks."""
+    counted = _plans_once(seen)
+    known = np.isin(counted.item, items)
+    weight = _weights(counted, RECENT_HALF_LIFE_DAYS)[known]
+    return np.bincount(np.searchsorted(items, counted.item[known]), weights=weight, minlength=len(items)).astype(np.float32)
 
 
 def confidence_matrix(seen: Interactions) -> Matrix:
@@ -50,15 +58,25 @@ def confidence_matrix(seen: Interactions) -> Matrix:
 
     Order of the input does not matter. Negative ages (clocks that ran ahead) count as zero.
     """
-    plan = KINDS.index("plan")
-    order = np.lexsort((seen.age_days, seen.kind, seen.item, seen.user))
-    user, item, kind, age = (column[order] for column in (seen.user, seen.item, seen.kind, seen.age_days))
-    repeated = np.zeros(len(user), dtype=bool)
-    repeated[1:] = (kind[1:] == plan) & (kind[:-1] == plan) & (user[1:] == user[:-1]) & (item[1:] == item[:-1])
-    user, item, kind, age = (column[~repeated] for column in (user, item, kind, age))
-    weight = np.array(list(WEIGHTS.values()))[kind] * np.exp2(-np.maximum(age, 0.0) / HALF_LIFE_DAYS)
-    users, row = np.unique(user, return_inverse=True)
-    items, column = np.unique(item, return_inverse=True)
-    values = sp.csr_matrix((weight.astype(np.float32), (row, column)), shape=(len(users), len(items)))
+    counted = _plans_once(seen)
+    users, row = np.unique(counted.user, return_inverse=True)
+    items, column = np.unique(counted.item, return_inverse=True)
+    weight = _weights(counted, HALF_LIFE_DAYS).astype(np.float32)
+    values = sp.csr_matrix((weight, (row, column)), shape=(len(users), len(items)))
     values.sum_duplicates()
     return Matrix(users.astype(np.int64), items.astype(np.int64), values)
+
+
+def _plans_once(seen: Interactions) -> Interactions:
+    """In one order, whatever that of the input, and of each person's plan for an item the latest purchase alone."""
+    plan = KINDS.index("plan")
+    seen = seen.rows(np.lexsort((seen.age_days, seen.kind, seen.item, seen.user)))
+    user, item, kind = seen.user, seen.item, seen.kind
+    repeated = np.zeros(len(user), dtype=bool)
+    repeated[1:] = (kind[1:] == plan) & (kind[:-1] == plan) & (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    return seen.rows(~repeated)
+
+
+def _weights(seen: Interactions, half_life_days: float) -> npt.NDArray[np.float64]:
+    weight: npt.NDArray[np.float64] = np.array(list(WEIGHTS.values()))[seen.kind]
+    return weight * np.exp2(-np.maximum(seen.age_days, 0.0) / half_life_days)

@@ -1,6 +1,7 @@
 """Campaigns, the delivery ledger, and the inbox."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from advisor.models import Investor
 from config.jobs import Job
 from marketing.models.audience import MarketerRows, PersonRows
-from marketing.models.profiles import Segment
+from marketing.models.segments import Segment
 
 
 class Campaign(Job):
@@ -106,7 +107,9 @@ class Delivery(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="deliveries")
     step = models.ForeignKey(CampaignStep, on_delete=models.PROTECT, related_name="deliveries")
     channel = models.CharField(max_length=10)
-    investor = models.ForeignKey(Investor, on_delete=models.PROTECT, related_name="deliveries")
+    # Empty once the person had their data erased: what a campaign did is still counted, and names nobody.
+    # What has yet to be sent always has its person.
+    investor: Any = models.ForeignKey(Investor, null=True, blank=True, on_delete=models.PROTECT, related_name="deliveries")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     reason = models.CharField(max_length=40, blank=True)  # why suppressed or failed, a code
     idempotency_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -3,7 +3,7 @@
 from marketing.selectors.audience import Audience, audience, audience_count
 from marketing.selectors.campaigns import campaigns_of, dry_run, ledger_counts, progress
 from marketing.selectors.inbox import inbox_of, unread_count
-from marketing.selectors.segments import explain
+from marketing.selectors.segment_words import explain
 from marketing.selectors.suggestions import suggestions_to_show
 
 __all__ = [

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,14 +13,13 @@ from django.utils.translation import gettext_lazy
 from marketing.channels import CHANNELS
 from marketing.jurisdictions import market_rules
 from marketing.kernels.policy import banned_claims, unknown_placeholders
-from marketing.kernels.segments import read_rule
-from marketing.models import Campaign, CampaignEvent, CampaignStep, Delivery, DormancyChange, Profile
-from marketing.models.profiles import Dormancy
+from marketing.models import Campaign, CampaignEvent, CampaignStep, Delivery, Purpose
 from marketing.selectors.audience import told
-from marketing.selectors.segments import explain, people_in
+from marketing.selectors.segment_problems import problems_of
+from marketing.selectors.segment_words import explain
+from marketing.selectors.segments import people_in, read_frozen, read_rule
 from marketing.selectors.sending import REASONS, Way, email_waits_until, refusal_counts
 
-WOKE_DAYS = 30
 SYSTEM_WHYS = {
     "all_done": gettext_lazy("every message has ended"),
     "provider_unclear": gettext_lazy("the mail provider stopped answering"),
@@ -64,13 +63,20 @@ def launch_problems(campaign: Campaign, step: CampaignStep | None) -> list[str]:
         found.append(_("Nothing would fill the placeholder {%(name)s}. Use {name} or none.") % {"name": name})
     if not all(text.strip() for text in texts):
         found.append(_("Write subject and text in both languages."))
-    if not people_in(read_rule(campaign.segment.rule)).exists():
+    if campaign.segment.purpose == Purpose.SERVICE and not campaign.is_service_letter:
+        words = _("The segment “%(name)s” is for service and protection only: nothing may be sold to it.")
+        found.append(words % {"name": campaign.segment.title})
+    if unusable := problems_of(campaign.segment):
+        found += unusable
+    elif not people_in(read_rule(campaign.segment.rule)).exists():
         found.append(_("The segment “%(name)s” is empty: nobody would get the message.") % {"name": campaign.segment.title})
     return found
 
 
 def dry_run(campaign: Campaign, step: CampaignStep) -> list[DryRun]:
     """What a launch now would do; two queries a channel, and by the very expression that decides when sending."""
+    if problems_of(campaign.segment):
+        return []
     people, now = people_in(read_rule(campaign.segment.rule)), timezone.now()
     runs = []
     for channel in step.channels:
@@ -132,20 +138,6 @@ def campaigns_of(user: Any) -> QuerySet[Campaign]:
     return Campaign.objects.visible_to(user).select_related("segment", "author")
 
 
-def dormancy_counts() -> dict[str, int]:
-    """How many investors are in each state of activity; profiles are counted, not shown."""
-    return dict(Profile.objects.order_by().values_list("dormancy").annotate(Count("pk")))
-
-
-def woken_lately() -> int:
-    """How many who slept 30 days ago or since have been seen active, or looked after, since."""
-    since = timezone.localdate() - timedelta(days=WOKE_DAYS)
-    asleep, awake = [Dormancy.DORMANT, Dormancy.LOST], [Dormancy.ACTIVE, Dormancy.CALM]
-    woke = DormancyChange.objects.filter(date__gte=since, from_state__in=[*asleep, Dormancy.COOLING], to_state__in=awake)
-    slept = DormancyChange.objects.filter(investor=OuterRef("investor"), to_state__in=asleep, date__lte=OuterRef("date"))
-    return woke.filter(Exists(slept)).values("investor").distinct().count()
-
-
 def awaiting_decision(user: Any) -> list[tuple[Campaign, str]]:
     """Campaigns that stand still until a marketer decides, and what there is to decide."""
     waiting = campaigns_of(user).filter(state__in=[Campaign.State.DRAFT, Campaign.State.PAUSED])[:20]
@@ -153,28 +145,11 @@ def awaiting_decision(user: Any) -> list[tuple[Campaign, str]]:
     return [(campaign, words[Campaign.State(campaign.state)]) for campaign in waiting]
 
 
-def overview(user: Any) -> dict[str, Any]:
-    """The numbers and rows of the marketers' first page."""
-    counts = dormancy_counts()
-    shown = told(counts)
-    recent = list(campaigns_of(user)[:5])
-    ledger = ledger_counts(recent)
-    return {
-        "states": [(value, str(label), shown.get(value, 0)) for value, label in Dormancy.choices],
-        "n_people": sum(counts.values()),
-        "n_asleep": counts.get(Dormancy.DORMANT, 0) + counts.get(Dormancy.LOST, 0),
-        "n_woken": woken_lately(),
-        "woke_days": WOKE_DAYS,
-        "recent": [(campaign, ledger.get(campaign.pk, {})) for campaign in recent],
-        "decisions": awaiting_decision(user),
-    }
-
-
 def campaign_page(campaign: Campaign) -> dict[str, Any]:
     """Everything that the page of one campaign shows."""
     step = campaign.steps.first()
     is_draft = campaign.state == Campaign.State.DRAFT
-    rule = read_rule(campaign.rule_at_launch or campaign.segment.rule)
+    rule = read_frozen(campaign.rule_at_launch or campaign.segment.rule)
     return {
         "campaign": campaign,
         "step": step,

@@ -1,65 +1,100 @@
 """What investors who agreed to profiling did with funds, and who may be suggested something."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import numpy as np
+import pandas as pd
+from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.utils import timezone
 
 from advisor.models import Consent, Investor
-from advisor.selectors import investors_with_consent
+from advisor.selectors import consents_in_force, investors_with_consent
 from marketing.kernels.interactions import KINDS, Interactions
 from marketing.models import Event
+from marketing.selectors.profile_rows import MICROS_A_DAY, Micros, micros, read, read_in_chunks
 from portfolios.models import Fund, Order
 
 WINDOW = timedelta(days=730)
 KIND_OF_ORIGIN: dict[str, str] = {Order.Origin.INVESTOR: "order", Order.Origin.PROPOSAL: "proposal", Order.Origin.PLAN: "plan"}
+OWNER = "portfolio__goal__account__investor_id"
 
 
-def load_interactions(now: datetime) -> Interactions:
-    """Fund-page views and purchases of two years, of people whose consent to profiling is in force."""
-    agreed = set(investors_with_consent(Consent.Purpose.PROFILING).values_list("pk", flat=True))
-    fund_of_code = dict(Fund.objects.values_list("code", "pk"))
-    views = Event.objects.filter(name="fund", received_at__gte=now - WINDOW, investor__isnull=False)
-    rows = [
-        (investor, fund_of_code[code], KINDS.index("view"), at)
-        for investor, code, at in views.values_list("investor_id", "properties__code", "occurred_at").iterator()
-        if investor in agreed and code in fund_of_code
-    ]
+def load_interactions(as_of: datetime) -> Interactions:
+    """Fund-page views and purchases of the two years before a moment, of people whose consent to profiling is in force now.
+
+    Read in columns, a chunk at a time: five million take some 130 MB. Funds that are unknown by their code (it changed, or
+    other systems sent anything as one) or were wound up are left out.
+    """
+    agreed = np.sort(read(consents_in_force(Consent.Purpose.PROFILING).values_list("investor_id"), np.int64)[0])
+    living = dict(Fund.objects.filter(ended_on=None).values_list("code", "pk"))
+    parts = [part for part in (*_views(as_of, agreed, living), *_purchases(as_of, agreed, set(living.values()))) if len(part.user)]
+    if not parts:
+        return Interactions(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0))
+    names = ("user", "item", "kind", "age_days")
+    return Interactions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _views(as_of: datetime, agreed: np.ndarray, living: dict[str, int]) -> Iterator[Interactions]:
+    seen = Event.objects.filter(name="fund", received_at__gte=as_of - WINDOW, received_at__lt=as_of, investor__isnull=False)
+    rows: QuerySet[Event, tuple[int, str, int]] = seen.values_list(
+        "investor_id", KeyTextTransform("code", "properties"), Micros("occurred_at")
+    )
+    for who, code, at in read_in_chunks(rows, np.int64, object, np.int64):
+        place, codes = pd.factorize(code)
+        funds = np.array([living.get(one, 0) for one in codes] + [0], np.int64)  # the last is of what has no code: place -1
+        fund = funds[place]
+        yield _part(who, fund, np.full(len(who), KINDS.index("view")), at, as_of, _is_in(who, agreed) & (fund > 0))
+
+
+def _purchases(as_of: datetime, agreed: np.ndarray, living: set[int]) -> Iterator[Interactions]:
     orders = Order.objects.filter(
-        side=Order.Side.BUY, state__in=[Order.State.CONFIRMED, Order.State.PAID], placed_at__gte=now - WINDOW, origin__in=KIND_OF_ORIGIN
+        side=Order.Side.BUY,
+        state__in=[Order.State.CONFIRMED, Order.State.PAID],
+        placed_at__gte=as_of - WINDOW,
+        placed_at__lt=as_of,
+        origin__in=KIND_OF_ORIGIN,
     )
-    rows += [
-        (investor, fund, KINDS.index(KIND_OF_ORIGIN[origin]), at)
-        for investor, fund, origin, at in orders.values_list(
-            "portfolio__goal__account__investor", "fund_id", "origin", "placed_at"
-        ).iterator()
-        if investor in agreed
-    ]
-    return Interactions(
-        user=np.array([row[0] for row in rows], dtype=np.int64),
-        item=np.array([row[1] for row in rows], dtype=np.int64),
-        kind=np.array([row[2] for row in rows], dtype=np.int8),
-        age_days=np.array([(now - row[3]).total_seconds() / 86400 for row in rows], dtype=np.float64),
+    known = np.array(sorted(living), np.int64)
+    for who, fund, origin, at in read_in_chunks(
+        orders.values_list(OWNER, "fund_id", "origin", Micros("placed_at")), np.int64, np.int64, object, np.int64
+    ):
+        place, origins = pd.factorize(origin)
+        kind = np.array([KINDS.index(KIND_OF_ORIGIN[one]) for one in origins], np.int64)[place]
+        yield _part(who, fund, kind, at, as_of, _is_in(who, agreed) & _is_in(fund, known))
+
+
+def _part(who: np.ndarray, fund: np.ndarray, kind: np.ndarray, at: np.ndarray, as_of: datetime, counts: np.ndarray) -> Interactions:
+    age = (micros(as_of) - at[counts]) / MICROS_A_DAY
+    return Interactions(who[counts], fund[counts], kind[counts].astype(np.int8), age)
+
+
+def _is_in(keys: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    if not len(ascending):
+        return np.zeros(len(keys), bool)
+    return ascending[np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)] == keys
+
+
+def suggestible(now: datetime) -> QuerySet[Investor]:
+    """Who may be suggested something: valid level, recommendations on, consent to profiling."""
+    return investors_with_consent(Consent.Purpose.PROFILING).filter(
+        level__isnull=False, level_valid_until__gte=timezone.localdate(now), recommendations_off_at__isnull=True
     )
 
 
-def investors_to_suggest_to(now: datetime) -> dict[int, list[int]]:
-    """Investors by their level in force: valid level, recommendations on, consent to profiling."""
-    today = timezone.localdate(now)
-    rows = (
-        investors_with_consent(Consent.Purpose.PROFILING)
-        .filter(level__isnull=False, level_valid_until__gte=today, recommendations_off_at__isnull=True)
-        .order_by("pk")
-        .values_list("level", "pk")
-    )
-    by_level: dict[int, list[int]] = {}
-    for level, pk in rows:
-        by_level.setdefault(int(level or 0), []).append(pk)
-    return by_level
+def next_to_suggest_to(after: int, n: int, now: datetime) -> list[tuple[int, int]]:
+    """Keys and levels in force of the next so many who may be suggested something, by ascending key."""
+    rows = suggestible(now).filter(pk__gt=after).order_by("pk").values_list("pk", "level")[:n]
+    return [(pk, int(level or 0)) for pk, level in rows]
+
+
+def levels_of(investors: np.ndarray) -> np.ndarray:
+    """The level of each of some investors, 0 for none."""
+    known = dict(Investor.objects.exclude(level=None).values_list("pk", "level"))
+    return np.array([known.get(pk, 0) for pk in investors.tolist()], np.int64)
 
 
 def is_suggestible(investor: Investor, now: datetime) -> bool:
     """The same conditions for one investor, asked again whenever a suggestion is about to be shown."""
-    return investors_with_consent(Consent.Purpose.PROFILING).filter(
-        pk=investor.pk, recommendations_off_at__isnull=True
-    ).exists() and investor.has_valid_level(timezone.localdate(now))
+    return investor.has_valid_level(timezone.localdate(now)) and suggestible(now).filter(pk=investor.pk).exists()

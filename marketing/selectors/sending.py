@@ -43,7 +43,7 @@ class Way:
 
 def with_refusal(people: QuerySet[Any], way: Way) -> QuerySet[Any]:
     """Investors with `refusal`: the first reason why this way is closed to them, or an empty string."""
-    reasons = [When(user__is_active=False, then=Value("inactive"))]
+    reasons = [When(Q(user__is_active=False) | Q(erased_at__isnull=False), then=Value("inactive"))]
     if not way.campaign.is_service_letter:
         consenting = investors_with_consent(Consent.Purpose.MARKETING).filter(pk=OuterRef("pk"))
         reasons += [

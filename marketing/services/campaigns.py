@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.jobs import claim_job, finish_job, write_if_claimed
-from marketing.kernels.segments import read_rule
 from marketing.models import Campaign, CampaignEvent, CampaignStep, Delivery, Segment
 from marketing.selectors.campaigns import launch_problems
-from marketing.selectors.segments import people_in
+from marketing.selectors.segments import frozen, people_in, read_frozen, read_rule
 
 LAUNCH_BLOCK = 500
 CANCEL_BLOCK = 5_000
@@ -86,7 +85,7 @@ def launch_campaign(*, campaign_id: int, actor: Any) -> bool:
         status=Campaign.Launch.QUEUED,
         queued_at=now,
         launched_at=now,
-        rule_at_launch=campaign.segment.rule,
+        rule_at_launch=frozen(read_rule(campaign.segment.rule)).as_json(),
     )
 
 
@@ -148,7 +147,7 @@ def execute_launch(pk: int) -> bool:
     if token is None:
         return False
     campaign = Campaign.objects.get(pk=pk)
-    people = people_in(read_rule(campaign.rule_at_launch), now=campaign.launched_at)
+    people = people_in(read_frozen(campaign.rule_at_launch), now=campaign.launched_at)
     if not write_if_claimed(Campaign, pk, token, lease_seconds=lease, n_total=people.count()):
         return False
     last = campaign.deliveries.aggregate(last=Max("investor_id"))["last"] or 0

@@ -1,7 +1,7 @@
 """Writing of events, and the room made for them."""
 
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -12,11 +12,12 @@ from advisor.selectors import has_consent
 from identity.models import User
 from marketing.models import Event
 from marketing.partitions import make_partitions
+from marketing.selectors.events import fund_facts
 
 SEEN_AGAIN_AFTER = timedelta(minutes=30)
 
 
-def record_page_view(*, user: User, page: str, properties: dict[str, Any]) -> bool:
+def record_page_view(*, user: User, page: str, properties: dict[str, Any], channel: str = "web") -> bool:
     """Note that an investor was here, at most twice an hour, and append a page event if they agreed to profiling."""
     investor: Investor | None = getattr(user, "investor", None)  # the page has often asked for it already
     if investor is None:
@@ -29,11 +30,18 @@ def record_page_view(*, user: User, page: str, properties: dict[str, Any]) -> bo
     if not (known["agrees_to_profiling"] if "agrees_to_profiling" in known else has_consent(investor, Consent.Purpose.PROFILING)):
         return False
     Event.objects.create(
-        message_id=uuid.uuid4(), investor=investor, type=Event.Type.PAGE, name=page, properties=properties, occurred_at=now, received_at=now
+        message_id=uuid.uuid4(),
+        investor=investor,
+        type=Event.Type.PAGE,
+        name=page,
+        properties=properties | (fund_facts(properties["code"]) if page == "fund" and "code" in properties else {}),
+        channel=channel,
+        occurred_at=now,
+        received_at=now,
     )
     return True
 
 
-def make_event_partitions() -> int:
-    """Make the coming months' partitions where the database has them. Safe to repeat."""
-    return make_partitions(timezone.localdate())
+def make_event_partitions(*, since: date | None = None) -> int:
+    """Make the coming months' partitions, and those since a day, where the database has them. Safe to repeat."""
+    return make_partitions(timezone.localdate(), since=since)

@@ -114,7 +114,7 @@ def _put_in_inboxes(batch: Batch, rows: Sequence[Delivery]) -> None:
         return
     refused = _refusals(batch, rows, now)
     _hold_back(batch, rows, refused, now)
-    passed = [row for row in rows if not refused[row.investor_id]]
+    passed = [row for row in rows if not refused[row.investor.pk]]
     InboxMessage.objects.bulk_create([inbox.compose(row, row.step, now) for row in passed])
     batch.mine.filter(pk__in=[row.pk for row in passed]).update(
         status=Status.SENT, ended_at=now, delivered_at=now, claim=None, lease_until=None
@@ -131,7 +131,7 @@ def _refusals(batch: Batch, rows: Sequence[Delivery], now: datetime) -> dict[int
 
 def _hold_back(batch: Batch, rows: Sequence[Delivery], refused: dict[int, str], now: datetime) -> None:
     for reason in {reason for reason in refused.values() if reason}:
-        pks = [row.pk for row in rows if refused[row.investor_id] == reason]
+        pks = [row.pk for row in rows if refused[row.investor.pk] == reason]
         batch.mine.filter(pk__in=pks).update(status=Status.SUPPRESSED, reason=reason, ended_at=now, claim=None, lease_until=None)
 
 
@@ -162,7 +162,7 @@ def _send_one(batch: Batch, row: Delivery, connection: Any) -> bool:
     now = timezone.now()
     with transaction.atomic():
         refused = _refusals(batch, [row], now)
-        if refused[row.investor_id]:
+        if refused[row.investor.pk]:
             _hold_back(batch, [row], refused, now)
             return True
         message = email.compose(row, row.step, is_service_letter=batch.campaign.is_service_letter)

@@ -7,12 +7,13 @@ from django.urls import reverse
 from advisor.models import Cover
 from identity.models import User
 from marketing.models import RecommenderRun
+from marketing.services.api_keys import make_api_key
 from portfolios.models import Fund, ImportIssue, ImportRun, Pool, PoolFund
 from tests.advisor.site_world import give_level, make_goal
 
 REGISTERED = {
     "identity.User", "portfolios.Fund", "portfolios.Pool", "portfolios.ImportRun", "advisor.Branch", "advisor.Cover",
-    "marketing.RecommenderRun",
+    "marketing.RecommenderRun", "marketing.ApiKey",
 }  # fmt: skip
 
 
@@ -32,6 +33,7 @@ def filled(people):
     run = ImportRun.objects.create(source="csv", file_name="nav.csv", sha256="0" * 64)
     ImportIssue.objects.create(run=run, line=7, code="bad_nav")
     RecommenderRun.objects.create()
+    make_api_key(name="Warehouse", scopes=["events:write"])
     return people
 
 

@@ -20,7 +20,7 @@ ANSWERS = {
 }
 NAMES = (
     "T K s T1 behaviour D T2 lo hi R raw_level SEM_T SEM_K sigma_R p0 queued lowered_by lowered_level ceilings gate p confidence "
-    "level goal_level instrument instrument_sha256 rules"
+    "retest p_retest confidence_shown level goal_level instrument instrument_sha256 rules"
 )
 
 
@@ -107,6 +107,9 @@ def test_the_vector_with_behaviour_and_every_number_under_its_name(run):
     assert answer["sigma_R"] == pytest.approx(answer["SEM_T"])  # tolerance is the lower by more than 20 points
     assert answer["p0"] == pytest.approx(NormalDist(43, answer["sigma_R"]).cdf(46))
     assert answer["p"] == pytest.approx(NormalDist(43, answer["sigma_R"]).cdf(66))
+    norms = load_instrument(advice_rules().assessment.instrument).sem.norms
+    assert (answer["retest"]["mean_T"], answer["retest"]["rel_K"]) == (norms.tolerance.mean, norms.capacity.reliability)
+    assert len(answer["retest"]) == 11 and 0 < answer["p_retest"] < 1
     alone = run(sheet | {"profiling_consent": False}, behaviour)
     assert (alone["D"], alone["behaviour"], alone["confidence"]) == (0, {}, "medium")
 

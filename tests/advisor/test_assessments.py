@@ -1,16 +1,19 @@
 """Drafts, completion, and levels written in bulk."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from advisor.instruments import load_instrument
 from advisor.kernels.risk_profile import AnswerError
-from advisor.models import Assessment, Goal, Investor, LevelChange, Proposal
+from advisor.models import AdvicePayload, AdviceRecord, Assessment, Goal, Investor, LevelChange, Proposal
 from advisor.selectors.assessments import bad_year_minor, lifts_of, reasons_of
 from advisor.selectors.onboarding import next_question
+from advisor.selectors.record import verify_record
 from advisor.services import (
     BulkAssessment,
     GoalError,
@@ -19,10 +22,13 @@ from advisor.services import (
     assess_in_bulk,
     change_goal,
     complete_assessment,
+    give_consent,
     save_answer,
     start_assessment,
 )
 from advisor.services.assessments import valid_until_from
+from advisor.services.record import append_record
+from advisor.services.record_history import record_history
 from tests.advisor.test_onboarding import ANSWERS
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +187,25 @@ def test_three_reasons_the_decisive_one_first(draft):
     assert reasons_of(gated)[0].kind == "gate"
 
 
+def test_a_high_level_is_told_as_no_surer_than_another_sheet_would_be(draft):
+    """The best answer but once: p is near 1 and nobody is queued, but another sheet falls back to the group's mean."""
+    items = [item for item in load_instrument(draft.instrument).items if item.block != "knowledge"]
+    best = {item.code: max(item.options, key=lambda one: one.score or 0.0).code for item in items}
+    give_consent(investor=draft.investor, purpose="profiling", is_given=True, source="test")
+    done = complete_assessment(assessment=fill(draft, **(best | {"reaction": "hold"})))
+    said = done.working
+    assert (done.level, said["confidence_by_p"], done.confidence, said["confidence"]) == (5, "high", "medium", "medium")
+    assert said["certainty"] > 0.85 > said["retest"] > 0.6 and not said["is_queued"]
+    assert set(said["forecast"]) == {"tolerance", "tolerance_error", "capacity", "capacity_error"}
+
+
+def test_only_whoever_is_in_the_queue_is_told_of_an_advisor():
+    words = {"confidence": "low"}
+    told = {is_queued: render_to_string("advisor/_confidence.html", words | {"is_queued": is_queued}) for is_queued in (True, False)}
+    assert told[True] != told[False]
+    assert told[True].count("<p>") == told[False].count("<p>") == 1
+
+
 # ── Many at once ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -198,6 +223,22 @@ def test_sheets_in_bulk_give_what_one_by_one_gives(people, draft):
     latest = Assessment.objects.filter(investor=ben).latest("completed_at")
     assert (latest.working, latest.score, latest.instrument_sha256) == (alone.working, alone.score, alone.instrument_sha256)
     assert list(LevelChange.objects.filter(investor=ben).order_by("at").values_list("from_level", "to_level")) == [(None, 0), (0, 3)]
+    assert not AdviceRecord.objects.filter(investor=ben).exists(), "his chain is begun by record_history"
+
+
+def test_sheets_written_in_bulk_stand_in_a_chain_that_has_been_begun(people):
+    anna, ben = people.anna_investor, people.ben_investor
+    append_record(investor_id=anna.pk, kind="consent", payload={})
+    at = timezone.now() - timedelta(days=3)
+    assess_in_bulk(sheets=[BulkAssessment(one.pk, ANSWERS, 10_000_000, at) for one in (anna, ben)])
+    assert record_history() == 1, "of ben alone"
+    entries = list(AdviceRecord.objects.order_by("investor", "seq").values_list("investor", "kind"))
+    assert entries == [(anna.pk, "consent"), (anna.pk, "assessment"), (anna.pk, "level"), (ben.pk, "assessment")]
+    told = json.loads(AdvicePayload.objects.get(investor=anna, seq=2).text)
+    row = Assessment.objects.get(investor=anna)
+    assert (told["assessment"], told["level"], told["answers"], told["working"]) == (row.pk, row.level, row.answers, row.working)
+    assert told["written_later_at"] and json.loads(AdvicePayload.objects.get(investor=anna, seq=3).text)["to"] == row.level
+    assert verify_record().n_findings == 0
 
 
 # ── Goals ────────────────────────────────────────────────────────────────────────────────────────────────────────

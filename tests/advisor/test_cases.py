@@ -161,6 +161,27 @@ def test_a_rise_by_two_levels_is_confirmed_from_the_page_and_only_by_the_advisor
     assert queue(people.ada).n_all == 0
 
 
+def test_an_advisor_who_confirms_too_late_is_not_told_that_the_level_will_rise(client, people):
+    anna = people.anna_investor
+    assess(anna, 1)
+    rising = assess(anna, 4)
+    Assessment.objects.filter(pk=rising.pk).update(takes_effect_at=timezone.now())
+    ReviewTrigger.objects.create(
+        investor=anna,
+        kind="portfolio_down",
+        about="1:start",
+        since=timezone.localdate(),
+        opened_at=timezone.now(),
+        closed_at=timezone.now(),
+    )
+    client.force_login(people.ada)
+    send(client, "client_rise", anna.pk, assessment=rising.pk, step="confirm", reason=REASON)
+    shown = read(client, "client", anna.pk)
+    assert "the old level stays" in shown and "takes effect once" not in shown
+    anna.refresh_from_db()
+    assert anna.level == 1
+
+
 # ── Reviews to sign ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

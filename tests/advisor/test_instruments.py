@@ -1,6 +1,7 @@
 """Versions of the questionnaire: shipped, drafted, published by a second person, never changed; and their pages."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -10,13 +11,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.translation import override
 
 from advisor import instruments
 from advisor.errors import Refused
-from advisor.instruments import InstrumentChanged, current_instrument, file_path, load_instrument
+from advisor.instruments import Instrument, InstrumentChanged, current_instrument, file_path, load_instrument, schema
 from advisor.jurisdictions import advice_rules
 from advisor.models import InstrumentVersion
-from advisor.selectors.instruments import Change, changes_between
+from advisor.selectors.instrument_changes import KINDS, PARTS, Change, changes_between
 from advisor.services.instruments import (
     BadInstrument,
     lint_instrument,
@@ -272,7 +274,10 @@ def test_a_version_that_the_linter_refuses_says_why_and_offers_no_publishing(cli
         ("items: [", "no YAML that can be read, at line"),
         (b"\xff\xfe\x00", "not UTF-8"),
         (b"", "The file is empty."),
-        ("name: house\nversion: 1\nitems: []\n", "The questions a block are"),
+        (
+            "name: house\nversion: 1\nitems: []\n",
+            "0 of knowledge; there must be 7, 6 and 3.",
+        ),
         ("name: house\nversion: 1\nitems: []\ncolour: red\n", "colour is nothing that a questionnaire has."),
         (b"x" * 900_000, "far too long"),
     ],
@@ -302,13 +307,50 @@ def test_queries_of_the_pages_do_not_grow(client, people):
 def test_differences_are_told_question_by_question_and_what_is_new_once():
     old, new = load_instrument("standard@1"), load_instrument("standard@2")
     assert changes_between(new, new) == []
-    found = changes_between(old, new)
-    assert Change("Time", "answer › no-term", "", "没有期限，可以一直放着 / At no set time, it can stay invested") in found
-    assert [one.before for one in found if one.where == "answer › falling"] == ["可能减少 / Likely to fall"]
-    assert sum(one.where.startswith("rules › student-wealth") for one in found) == 1
+    with override("en"):
+        found = changes_between(old, new)
+    never = "At no set time, it can stay invested"
+    assert Change("Time", f"answer › {never}", "", f"没有期限，可以一直放着 / {never}") in found
+    assert [one.before for one in found if one.where == "answer › Likely to fall"] == ["可能减少 / Likely to fall"]
+    assert sum(one.where.startswith("rule › You say that you are still a student") for one in found) == 1
     assert len({(one.topic, one.where) for one in found}) == len(found)
     turned = house(change=lambda d: d["items"].reverse())
-    assert [one.where for one in changes_between(new, parse_instrument(turned))] == ["order"]
+    with override("en"):
+        (moved,) = changes_between(new, parse_instrument(turned))
+    assert moved.where == "order" and moved.before.startswith("Income, Reserve, ")
+
+
+def test_differences_are_told_in_words_and_not_by_the_names_of_the_file():
+    def change(data):
+        first = data["items"][12]["steps"][0]
+        data["items"][3]["options"][0]["wealth_share"] = [0.8, 1.0]
+        data["items"][1]["options"][0]["facts"] = ["short_reserve", "no_experience"]
+        data["items"][12]["steps"][0] = first | {"after_yes": first["after_no"], "after_no": first["after_yes"]}
+        data["items"][12]["yes_no"]["said_yes"]["en"] = "I take it"
+        data["contradictions"][0]["kind"] = "soft"
+        data["contradictions"][1]["when"][0]["mix"] = ["e", "d"]
+        data["contradictions"][-1]["items"].reverse()
+
+    old, new = load_instrument("standard@2"), copy.deepcopy(SHIPPED)
+    change(new)
+    with override("en"):
+        found = {(one.topic, one.where): (one.before, one.after) for one in changes_between(old, Instrument.model_validate(new))}
+    rule = "rule › You say that nothing may be lost, and t…"
+    assert found["contradictions", f"{rule} › what happens"] == ("cannot go on", "asked to confirm")
+    assert found["Share of your savings", "answer › More than three quarters › share of all wealth"] == (
+        "75.0\u00a0%, 100.0\u00a0%", "80.0\u00a0%, 100.0\u00a0%",
+    )  # fmt: skip
+    told = [*found, *found.values()]
+    assert len(found) == 8 and ("Reserve", "answer › Less than three months › facts") in found
+    assert any(where.endswith("the two answers of a step › yes › English") for _, where in found)
+    codes = {*KINDS, "rules", "kind", "yes_no", "said_yes", "after_yes", "wealth_share", "short_reserve", "no-loss-growth", "below-3"}
+    assert not [(code, text) for pair in told for text in pair for code in codes if code in re.split("[ ›,“”]+", text)]
+
+
+def test_every_part_of_a_questionnaire_has_words():
+    models = (Instrument, schema.Item, schema.Option, schema.Step, schema.YesNo, schema.Contradiction)
+    names = {name for model in models for name in model.model_fields} - {"code", "name", "version", "contradictions"}
+    assert names <= set(PARTS)
 
 
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────

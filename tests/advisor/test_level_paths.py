@@ -42,13 +42,16 @@ def writes_of_level(path: Path) -> list[int]:
     return found
 
 
-def test_only_three_services_write_a_level():
+def test_only_three_services_write_a_level_and_the_end_of_an_account_takes_it_away():
     sources = [path for folder in ("advisor", "marketing", "config") for path in (ROOT / folder).rglob("*.py")]
     writing = {
         str(path.relative_to(ROOT)): lines for path in sources if "migrations" not in path.parts and (lines := writes_of_level(path))
     }
     # A sheet's own level, not an investor's, is written where it is scored.
-    assert set(writing) == WRITERS | {"advisor/services/scoring.py"}, writing
+    assert set(writing) == WRITERS | {"advisor/services/scoring.py", "advisor/services/privacy.py"}, writing
+    closing = (ROOT / "advisor/services/privacy.py").read_text(encoding="utf-8").splitlines()
+    said = [closing[line - 1].strip() for line in writing["advisor/services/privacy.py"]]
+    assert said == ["person.level, person.level_valid_until, person.erased_at = None, None, timezone.now()"]
 
 
 def test_the_database_refuses_a_rise_without_an_assessment(people):

@@ -4,6 +4,8 @@ Each door is held against the whole table, written out here a second time. What 
 at the order: see test_acceptance and test_purchases.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib import admin
-from django.urls import URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver, reverse
 
 from advisor import models, services
 from advisor.errors import Refused
@@ -25,10 +27,11 @@ from advisor.services.acceptance import check_acceptable
 from advisor.services.overrides import check_fund
 from advisor.services.proposals import _check_funds
 from advisor.site import advisor_site
-from marketing.models import Campaign, CampaignStep, RecommenderRun, Suggestion
+from marketing.models import Campaign, CampaignStep, Suggestion
 from marketing.selectors.sending import Way, refusals
 from marketing.selectors.suggestions import suggestions_to_show
 from marketing.services import ensure_builtin_segments
+from marketing.services.api_keys import make_api_key
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError, InfeasibleError
 from portfolios.models import Fund, Holding, Pool, PoolFund
@@ -36,6 +39,7 @@ from portfolios.selectors import FundQuery
 from portfolios.services import deposit, open_portfolio
 from portfolios.services.levels import advised_funds
 from tests.advisor.site_world import REASON, give_level, make_assessment, make_goal, make_proposal, tomorrow
+from tests.marketing.suiting_world import agree, approve_plain_models, hold, suggest
 from tests.portfolios.market import make_fund
 
 # y: recommended, listed, bought. x: the same, and explained separately before it is ordered. w: by one's own wish after a
@@ -50,6 +54,8 @@ TABLE = {
     5: "y y y y y x",
 }
 RECOMMENDED = {level: {code for code, cell in zip(FUNDS, row.split(), strict=True) if cell in "yx"} for level, row in TABLE.items()}
+
+TWINS = [("MONEY1", "GRADE5"), ("SHORT1", "GRADE4"), ("GRADE2", "GRADE3")]  # move alike, so that one stands on the page of the other
 
 
 @pytest.fixture
@@ -155,13 +161,33 @@ def test_an_override_is_asked_about_once_more_as_it_is_written(people, market):
     assert overrides._write(goal, people.ada, {"GRADE3": 1.0}, price, REASON, tomorrow(9)).state == "active"
 
 
-def test_no_suggestion_above_the_level_is_shown_though_it_was_stored(people, market):
-    services.give_consent(investor=people.anna_investor, purpose=Consent.Purpose.PROFILING, is_given=True, source="test")
-    run = RecommenderRun.objects.create(is_serving=True)
-    for rank, code in enumerate(FUNDS, start=1):
-        Suggestion.objects.create(run=run, investor=people.anna_investor, fund=market[code], rank=rank, score=1.0)
+def test_no_suggestion_above_the_level_is_shown_at_any_door_though_it_was_stored(people, market, client):
+    """Each fund alone, stored for somebody whose goal holds cash only, so that whatever suits also fits."""
+    agree(people.anna_investor)
+    hold(people.anna_investor, cash_minor=10_000_000)
+    approve_plain_models(alike=TWINS)
+    twin = dict([*TWINS, *(pair[::-1] for pair in TWINS)])
+    key = make_api_key(name="app", scopes=["suggestions:read"])[1]
+    client.force_login(people.anna)
+
+    def page(address, **headers):
+        return client.get(address, headers={"HX-Request": "true"} | headers).content.decode()
+
     for level, investor in levels(people):
-        assert {shown.fund.code for shown in suggestions_to_show(investor, n=10)} == RECOMMENDED[level]
+        for code, cell in zip(FUNDS, TABLE[level].split(), strict=True):
+            suggest(investor, code)
+            doors = {
+                "selector": {shown.fund.code for shown in suggestions_to_show(investor, n=10)},
+                "home": set(re.findall(r"/funds/(\w+)/", page(reverse("suggestions_slot")))),
+                "fund page": set(re.findall(r"/funds/(\w+)/", page(reverse("fund_suggestions_slot", args=[code])))),
+                "API": {
+                    one["fund"]
+                    for one in json.loads(page("/marketing/api/v1/suggestions/P-anna", Authorization=f"Bearer {key}"))["suggestions"]
+                },
+            }
+            assert {door: found - RECOMMENDED[level] for door, found in doors.items() if found - RECOMMENDED[level]} == {}, (level, code)
+            assert all((code in doors[door]) == (cell in "yx") for door in ("selector", "home", "API")), (level, code, doors)
+            assert doors["fund page"] == {twin[code]} & RECOMMENDED[level]
 
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["by code", "by name"])
@@ -224,8 +250,8 @@ def test_no_admin_page_changes_a_level_a_decision_or_what_is_recommended():
     assert theirs & advised == set()
 
 
-def test_there_is_no_programming_interface_yet_that_would_need_its_own_row():
-    """Whoever adds one adds its door here."""
+def test_every_door_of_the_programming_interface_is_known_here():
+    """Events give no advice; suggestions are held against the table above. Whoever adds another adds its door."""
 
     def found(resolver, prefix=""):
         for pattern in resolver.url_patterns:
@@ -234,4 +260,7 @@ def test_there_is_no_programming_interface_yet_that_would_need_its_own_row():
             if isinstance(pattern, URLResolver):
                 yield from found(pattern, address)
 
-    assert [address for address in found(get_resolver()) if "api" in address.split("/")] == []
+    api = "marketing/api/v1/"
+    assert {address for address in found(get_resolver()) if "api" in address.split("/")} == {
+        api, f"{api}openapi.json", f"{api}docs", f"{api}events", f"{api}suggestions/<investor>"
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """The way from sign-up to a level, as a browser without JavaScript walks it."""
 
+import re
 import time
 from datetime import timedelta
 
@@ -124,6 +125,12 @@ def test_nothing_is_agreed_to_beforehand(person, client):
     assert " checked" not in page
 
 
+def test_a_goal_is_asked_without_any_answer_suggested(agreed, client):
+    page = client.get(reverse("onboarding_goal")).content.decode()
+    shown = re.findall(r"<input[^>]*name=.(?:kind|name|amount|target_date).[^>]*>", page)
+    assert len(shown) == 8 and not [one for one in shown if " checked" in one or ('type="radio"' not in one and " value=" in one)]
+
+
 def test_without_the_terms_nothing_is_written(person, client):
     response = client.post(reverse("onboarding_consents"), {"marketing": "on"})
     assert response.status_code == 200
@@ -153,6 +160,7 @@ def test_agreeing_writes_each_purpose_apart_and_only_once(person, client):
         ({"target_date": timezone.localdate().isoformat()}, "Choose a day after today."),
         ({"target_date": "2999-01-01"}, "Choose a day within the next 60 years."),
         ({"target_date": "31 February"}, "Enter a valid date."),
+        ({"target_date": ""}, "Say when you will need the money."),
         ({"kind": "yacht"}, "Select a valid choice"),
         ({"kind": ""}, "Choose what the money is for."),
         ({"name": "x" * 61}, "at most 60 characters"),
@@ -419,6 +427,21 @@ def test_recommendations_switch_off_and_stay_off(agreed, client):
     assert Investor.objects.get().recommendations_off_at is None
 
 
+def test_the_elder_mode_shows_one_switch_a_screen(agreed, client):
+    there = reverse("preferences")
+    client.post(reverse("set_elder_mode"), {"on": "1", "next": there})
+    page = client.get(there).content.decode().split("<main")[1]
+    assert page.count("<button") == 0 and page.count("?about=") == 3, "without a level nothing is there about it"
+    Investor.objects.update(level=3, level_valid_until=timezone.localdate() + timedelta(days=100))
+    assert client.get(there).content.decode().count("?about=") == 4
+    for about in ("profiling", "marketing", "recommendations", "level"):
+        page = client.get(f"{there}?about={about}").content.decode().split("<main")[1]
+        assert page.count("<button") == 1 and page.count("<h1") == 1, about
+    assert client.get(f"{there}?about=terms").content.decode().split("<main")[1].count("?about=") == 4
+    assert switch(client, "marketing", "1").status_code == 200
+    assert Consent.objects.filter(purpose="marketing").latest("pk").is_given
+
+
 @pytest.mark.parametrize(
     "sent", [{}, {"switch": "terms", "is_on": "0"}, {"switch": "marketing"}, {"switch": "marketing", "is_on": "maybe"}]
 )
@@ -428,3 +451,27 @@ def test_an_unknown_switch_changes_nothing(agreed, client, sent):
     assert response.status_code == 200
     assert "Nothing has been changed" in response.content.decode()
     assert list(Consent.objects.values()) == before
+
+
+def test_the_elder_mode_confirms_one_unlikely_pair_a_screen(answered, client):
+    """Lives on interest with little saved, and wants calm but shares: each is confirmed by itself, and only then is decided."""
+    for code, option in {"income": "investments", "attitude": "calm", "mix": "c"}.items():
+        answer(client, code, option)
+    there = reverse("onboarding_contradictions")
+    both = client.get(there).content.decode()
+    codes = re.findall(r'name="confirmed" id="\w+" value="([\w-]+)"', both)
+    assert len(codes) == 2
+    client.post(reverse("set_elder_mode"), {"on": "1", "next": there})
+
+    def shown(response):
+        return re.findall(r'name="confirmed" id="\w+" value="([\w-]+)"', response.content.decode())
+
+    assert shown(client.get(there)) == codes[:1]
+    assert shown(client.post(there)) == codes[:1], "nothing was confirmed"
+    second = client.post(there, {"confirmed": codes[0]})
+    assert shown(second) == codes[1:] and f'name="said" value="{codes[0]}"' in second.content.decode()
+    assert shown(client.post(there, {"said": codes[0]})) == codes[1:], "the second is still to be confirmed"
+    assert not LevelChange.objects.exists()
+    done = client.post(there, {"said": codes[0], "confirmed": codes[1]})
+    assert done.url == reverse("onboarding_result")
+    assert sorted(Assessment.objects.get().soft_confirmed) == sorted(codes)

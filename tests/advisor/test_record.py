@@ -1,12 +1,15 @@
 """The record of advice: chains that are only added to, erasures, and two who append at once."""
 
 import json
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from advisor.append_only import GUARDED, OPERATIONS, ensure_guards, guard_name, missing_guards
@@ -16,7 +19,7 @@ from advisor.models import AdvicePayload, AdviceRecord, Investor, RecordRoot
 from advisor.models.record import AppendOnlyError
 from advisor.services.record import CannotErase, NewRecord, append_record, append_records, erase_payload
 
-RECORD, PAYLOAD = GUARDED[:2]
+RECORD, PAYLOAD, ROOT, HEAD = GUARDED
 
 
 def told(investor, n: int = 3) -> list[AdviceRecord]:
@@ -81,9 +84,45 @@ def test_many_entries_at_once_make_the_same_chains(people, django_assert_max_num
     assert [json.loads(text)["n"] for text in texts] == [1, 3, 5]
 
 
+def replacements() -> list[str]:
+    """INSERT OR REPLACE of every row of the record in its own place: by its key, and by what is unique beside it."""
+    columns, head = "kind, at, commitment, previous, hash, investor_id, seq", "root_id, investor_id, seq, hash"
+    root = "day, previous, root, n, n_records, made_at"
+    return [
+        f"INSERT OR REPLACE INTO {RECORD} (id, {columns}) SELECT id, {columns} FROM {RECORD}",
+        f"INSERT OR REPLACE INTO {RECORD} ({columns}) SELECT {columns} FROM {RECORD}",
+        f"REPLACE INTO {PAYLOAD} (investor_id, seq, salt, text) SELECT investor_id, seq, salt, '{{}}' FROM {PAYLOAD}",
+        f"REPLACE INTO {ROOT} (id, {root}) SELECT id, {root} FROM {ROOT}",
+        f"REPLACE INTO {ROOT} (id, {root}) SELECT '{'0' * 32}', {root} FROM {ROOT}",
+        f"REPLACE INTO {HEAD} ({head}) SELECT {head} FROM {HEAD}",
+    ]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="no other database has INSERT OR REPLACE")
+def test_another_program_cannot_replace_a_row_either(people):
+    """A connection that was not made by the product has recursive_triggers off, as SQLite's own shell."""
+    row, _ = told(people.anna_investor, 2)
+    root = RecordRoot.objects.create(day=timezone.localdate(), root="0" * 64, n=1, n_records=2)
+    root.heads.create(investor=people.anna_investor, seq=2, hash=row.hash)
+    with connection.cursor() as cursor, closing(sqlite3.connect(":memory:")) as other:
+        assert other.execute("PRAGMA recursive_triggers").fetchone() == (0,)
+        cursor.execute("SELECT sql, name FROM sqlite_master WHERE tbl_name IN (%s, %s, %s, %s) AND sql > '' ORDER BY type", GUARDED)
+        for definition, _name in sorted(cursor.fetchall(), key=lambda one: one[1] not in GUARDED):
+            other.execute(definition)
+        for table in GUARDED:
+            cursor.execute(f"SELECT * FROM {table}")
+            for cells in cursor.fetchall():
+                other.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(cells))})", [str(cell) for cell in cells])
+        assert other.execute(f"SELECT COUNT(*) FROM {RECORD}").fetchone() == (2,), "what is no replacement is let in"
+        for statement in replacements():
+            with pytest.raises(sqlite3.IntegrityError, match="is append-only"):
+                other.execute(statement)
+
+
 def test_rows_of_the_record_are_neither_changed_nor_deleted(people):
     row, _ = told(people.anna_investor, 2)
     root = RecordRoot.objects.create(day=timezone.localdate(), root="0" * 64, n=1, n_records=2)
+    root.heads.create(investor=people.anna_investor, seq=2, hash="0" * 64)
     row.kind = "warning"
     by_model = [row.save, row.delete, root.delete, AdviceRecord.objects.all().delete, AdvicePayload.objects.all().delete]
     by_model += [lambda: AdviceRecord.objects.update(kind="x"), lambda: AdviceRecord.objects.bulk_update([row], ["kind"])]
@@ -99,8 +138,10 @@ def test_rows_of_the_record_are_neither_changed_nor_deleted(people):
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what still waits to be checked would be refused first
         assert all(refused(f"TRUNCATE {table} CASCADE") for table in GUARDED)
     else:
-        same = f"SELECT id, 'x', at, commitment, previous, hash, investor_id, seq FROM {RECORD}"
-        assert refused(f"INSERT OR REPLACE INTO {RECORD} (id, kind, at, commitment, previous, hash, investor_id, seq) {same}")
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA recursive_triggers")
+            assert cursor.fetchone() == (1,)
+        assert all(refused(statement) for statement in replacements())
     assert set(AdviceRecord.objects.values_list("kind", flat=True)) == {"consent"}
 
 
@@ -136,6 +177,15 @@ def test_triggers_that_vanish_are_missed_by_the_check_and_made_anew(db):
     assert error.id == "advisor.E001" and name in error.msg and error.is_serious()
     assert ensure_guards() == [name] and ensure_guards() == [] and missing_guards() == []
     assert record_is_guarded(None, databases=["default"]) == []
+
+
+def test_a_guard_that_a_new_version_brings_does_not_stop_the_migrate_that_makes_it(db):
+    with connection.cursor() as cursor:
+        on = f" ON {RECORD}" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER {guard_name(RECORD, 'delete')}{on}")
+    MigrationRecorder(connection).record_unapplied("demo", "0003_events")
+    [warning] = record_is_guarded(None, databases=["default"])
+    assert warning.id == "advisor.W001" and guard_name(RECORD, "delete") in warning.msg and not warning.is_serious()
 
 
 def test_every_operation_of_every_table_is_guarded():

@@ -9,6 +9,7 @@ import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from advisor.kernels import record as kernel
@@ -95,11 +96,67 @@ def test_tampering_is_found_and_located(chains, what):
     [(RECORD, "at", "changed"), (RECORD, "hash", "changed"), (RECORD, "seq", "missing"), (PAYLOAD, "salt", "payload_changed"),
      (PAYLOAD, "text", "payload_changed"), (PAYLOAD, "seq", "payload_missing")],
 )  # fmt: skip
-def test_a_value_that_its_column_cannot_have_is_located_like_any_other(chains, table, column, code):
+def test_a_value_that_its_column_cannot_have_is_located_like_any_other(chains, people, client, table, column, code):
     for value in ("'x'", "X'00ff'", "'2026-13-45 00:00:00'"):
         with transaction.atomic():
             tamper(f"UPDATE {table} SET {column} = {value} WHERE {row(chains[0], 3)}")
             assert found() == [(code, chains[0], 3)], value
+            client.force_login(people.ada)
+            assert client.get(reverse("advisors:client_record", args=[chains[0]])).status_code == 200
+            assert close_record_day().n == 2
+            transaction.set_rollback(True)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases keep a column's type")
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(ROOT, "day"), (ROOT, "id"), (ROOT, "previous"), (ROOT, "n"), (ROOT, "n_records"),
+     (HEAD, "root_id"), (HEAD, "seq"), (HEAD, "hash")],
+)  # fmt: skip
+def test_a_root_that_cannot_be_read_is_found_and_the_next_day_is_sealed(chains, people, client, table, column):
+    anna, _ben = chains
+    first = seal_day()
+    for value in ("'x'", "X'00ff'", "'2026-13-45'"):
+        with transaction.atomic():
+            which = f"day = '{first.day}'" if table == ROOT else f"investor_id = {anna}"
+            tamper(f"UPDATE {table} SET {column} = {value} WHERE {which}")
+            assert ("root", None, None) in found(), value
+            assert all(in_words(one) for one in (*verify_record().findings, *verify_chain(anna).findings))
+            client.force_login(people.sue)
+            assert client.get(reverse("advisors:record")).status_code == 200
+            with time_machine.travel(timezone.now() + timedelta(days=1)):
+                assert close_record_day().day == first.day + timedelta(days=1)
+            transaction.set_rollback(True)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases keep a column's type")
+@pytest.mark.parametrize(("column", "spelling"), [("day", "replace(day, '-', '')"), ("id", "'{' || id || '}'")])
+def test_a_root_that_is_spelled_otherwise_is_found_and_the_day_is_sealed_again(chains, column, spelling):
+    day = seal_day().day
+    tamper(f"UPDATE {ROOT} SET {column} = {spelling}")
+    assert ("root", None, None) in found()
+    if column == "day":
+        assert close_record_day().day == day
+
+
+def test_a_root_of_a_day_that_has_not_come_is_found_and_today_is_sealed(chains):
+    first = seal_day()
+    tamper(f"INSERT INTO {ROOT} (id, day, previous, root, n, n_records, made_at) "
+           f"SELECT '{'0' * 32}', '2099-01-01', root, root, n, n_records, made_at FROM {ROOT}")  # fmt: skip
+    assert ("root_ahead", None, None) in found()
+    assert "2099-01-01" in in_words(next(one for one in verify_record().findings if one.code == "root_ahead"))
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        second = close_record_day()
+    assert (second.day, second.previous) == (first.day + timedelta(days=1), first.root)
+
+
+def test_the_counts_of_a_root_are_verified_with_it(chains):
+    root = seal_day()
+    assert (root.n, root.n_records) == (2, 8)
+    for column in ("n", "n_records"):
+        with transaction.atomic():
+            tamper(f"UPDATE {ROOT} SET {column} = {column} - 1")
+            assert found() == [("root", None, None)]
             transaction.set_rollback(True)
 
 
@@ -117,7 +174,7 @@ def test_what_the_chain_alone_does_not_show_is_found_by_the_root(chains):
     assert found() == [("root", None, None)]
     root = kernel.Root("", timezone.localdate())
     root.add(ben, 3, last)
-    tamper(f"UPDATE {ROOT} SET root = '{root.hexdigest()}'")
+    tamper(f"UPDATE {ROOT} SET root = '{root.hexdigest()}', n = 1, n_records = 3")
     assert found() == []
     with pytest.raises(SystemExit):
         call_command("verify_record", root=[f"{timezone.localdate()}={logged}"], stdout=StringIO())

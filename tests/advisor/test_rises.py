@@ -28,6 +28,7 @@ from advisor.models import (
     Task,
 )
 from advisor.selectors import sentence
+from advisor.selectors.level_news import what_waits
 from advisor.selectors.level_words import rule_sentence
 from advisor.selectors.reassessment import notices_of, pending_rise, rise_facts
 from advisor.services import (
@@ -184,6 +185,52 @@ def test_after_a_deep_fall_of_the_portfolio_answers_lower_and_do_not_raise_for_n
     assert assess(investor, 2).kept_by == "" and level_of(investor) == 2
     clock.shift(timedelta(days=1))
     assert assess(investor, 3).kept_by == ""
+
+
+@pytest.mark.parametrize("rule", ["blocked_purchase", "portfolio_down"])
+@pytest.mark.parametrize("to_level", [3, 4])
+def test_what_comes_while_a_rise_waits_stands_against_it_too(people, clock, rule, to_level):
+    investor = people.anna_investor
+    assess(investor, 2)
+    clock.shift(timedelta(days=60))
+    done = assess(investor, to_level)
+    assert done.pending_level == to_level
+    clock.shift(timedelta(hours=20))
+    now = timezone.now()
+    if rule == "blocked_purchase":
+        stopped = {"portfolio_id": 1, "fund": make_fund("EQ1", grade=4), "side": "buy", "risk_grade": 4, "at": now}
+        Clearance.objects.create(investor=investor, verdict="warn", reasons=["above_level"], **stopped)
+    else:
+        today = timezone.localdate()
+        ReviewTrigger.objects.create(investor=investor, kind="portfolio_down", about="1:start", since=today, opened_at=now)
+    if to_level == 4:
+        clock.shift(timedelta(days=1))
+        confirm_rise(assessment=done, advisor=people.ada, reason=REASON)
+    clock.shift(timedelta(hours=4))
+    assert (apply_due_levels(), level_of(investor)) == (0, 2)
+    done.refresh_from_db()
+    assert (done.pending_level, done.kept_by, done.level) == (None, rule, to_level)
+    until = rise_facts(investor.pk, timezone.now()).blocked_purchase_until or timezone.localdate(now) + timedelta(days=89)
+    assert what_waits(done, "C2") == rule_sentence(rule, level="C2", day=until)
+    assert done.working["rise"]["until"] == until.isoformat()
+    assert f'"why":"{rule}"' in AdvicePayload.objects.filter(investor=investor).latest("seq").text
+    clock.move_to(datetime.combine(until, datetime.min.time(), UTC) + timedelta(days=1))
+    assert apply_due_levels() == 0, "it is not kept for later"
+    again = assess(investor, 3)
+    clock.shift(timedelta(days=1))
+    assert (again.kept_by, apply_due_levels(), level_of(investor)) == ("", 1, 3)
+
+
+def test_a_hold_that_ends_a_rise_that_waits_says_until_when(people, clock):
+    investor = people.anna_investor
+    assess(investor, 2)
+    clock.shift(timedelta(days=60))
+    done = assess(investor, 3)
+    until = timezone.localdate() + timedelta(days=20)
+    hold_level(investor=investor, advisor=people.ada, until_date=until, reason=REASON)
+    done.refresh_from_db()
+    assert what_waits(done, "C2") == rule_sentence("held", level="C2", day=until)
+    assert done.working["rise"] == {"rule": "held", "granted": 2, "pending": None, "until": until.isoformat()}
 
 
 def test_whatever_lowers_a_level_ends_the_rise_that_waits(people, clock):

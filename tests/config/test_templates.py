@@ -1,4 +1,4 @@
-"""The look: contrasts of the tokens, forms with hints and errors tied to their fields, one frame for every role."""
+"""The look: forms with hints and errors tied to their fields, one frame for every role."""
 
 import re
 from pathlib import Path
@@ -10,44 +10,7 @@ from django.template import engines
 from django.test import RequestFactory
 from django.urls import reverse
 
-CSS = (settings.BASE_DIR / "static/app.css").read_text()
-TOKENS = dict(re.findall(r"--([\w-]+): (#[0-9A-Fa-f]{6});", CSS.split("@media")[0]))
-TEXT_ON = [
-    ("ink", "paper"), ("ink", "ground"), ("ink-soft", "paper"), ("ink-soft", "ground"), ("ink-muted", "paper"), ("ink-muted", "ground"),
-    ("primary", "paper"), ("primary", "ground"), ("primary", "primary-soft"), ("on-primary", "primary"), ("on-primary", "primary-strong"),
-    ("on-primary", "danger"), ("on-primary", "danger-strong"), ("danger", "paper"), ("danger", "ground"), ("danger", "danger-soft"),
-    ("accent-ink", "accent-soft"), ("accent-ink", "ground"), ("good", "good-soft"), ("good", "paper"), ("red", "paper"), ("red", "ground"),
-    ("green", "paper"), ("green", "ground"), ("ink", "primary-soft"), ("ink", "accent-soft"), ("ink", "danger-soft"), ("ink", "good-soft"),
-]  # fmt: skip
-SHAPES_ON = [("line-strong", "paper"), ("line-strong", "ground"), ("focus", "paper"), ("focus", "ground"), ("accent", "paper")]
 TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.html"))
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(first: str, second: str) -> float:
-    light, dark = sorted((luminance(TOKENS[first]), luminance(TOKENS[second])), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize(("front", "back"), TEXT_ON)
-def test_text_has_the_contrast_of_wcag_aa(front, back):
-    assert contrast(front, back) >= 4.5
-
-
-@pytest.mark.parametrize(("front", "back"), SHAPES_ON)
-def test_borders_and_focus_rings_can_be_told_from_what_is_behind(front, back):
-    assert contrast(front, back) >= 3
-
-
-def test_every_asset_class_of_the_jurisdiction_has_its_colour():
-    from portfolios.jurisdictions import jurisdiction
-
-    assert {f"class-{code}" for code in jurisdiction().classes} <= TOKENS.keys()
 
 
 def test_no_template_breaks_the_content_security_policy():

@@ -55,7 +55,8 @@ def test_chinese_is_chinese():
         entry.msgid
         for entry in entries(CATALOGUES["zh_Hans"])
         for text in texts(entry)
-        if re.search(r"[A-Za-z]{4}", re.sub(r"%\(\w+\)[sd]|\{\w+\}|Hengtou|English", "", text)) and not re.search(r"[一-鿿]", text)
+        if re.search(r"[A-Za-z]{4}", re.sub(r"%\(\w+\)[sd]|\{\w+\}|Hengtou|English|EASE|nDCG@10|Recall@10", "", text))
+        and not re.search(r"[一-鿿]", text)
     ]
     assert forgotten == []
 

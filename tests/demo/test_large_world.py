@@ -16,6 +16,7 @@ from advisor.models import Assessment, Branch, Clearance, Consent, Goal, Investo
 from advisor.selectors.suitability import level_for_goal
 from advisor.services.assessments import valid_until_from
 from advisor.services.scoring import Known, profile_of, write_profile
+from demo.clicks import WINDOW_DAYS
 from demo.models import World
 from demo.services import load_demo_world
 from demo.services.bulk import ROWS_A_TRANSACTION
@@ -99,7 +100,7 @@ def stories():
     ]
     for email, *row in Order.objects.order_by("pk").values_list(who, *things, *particulars):
         told[email].append(row)
-    for email, *row in Event.objects.order_by("pk").values_list("investor__user__email", "name", "properties"):
+    for email, *row in Event.objects.exclude(investor=None).order_by("pk").values_list("investor__user__email", "name", "properties"):
         told[email].append(row)
     return told
 
@@ -233,12 +234,14 @@ def test_profiles_are_what_the_nightly_reading_makes_of_the_rows(short):
     assert set(DormancyChange.objects.values_list("investor", "from_state", "to_state", "date")) == changes
 
 
-def test_page_views_are_of_the_last_month_and_of_those_who_agreed(short):
+def test_events_are_of_the_last_half_year_and_of_those_who_agreed(short):
     seen = Event.objects.filter(investor__in=short)
     agreed = Consent.objects.filter(purpose="profiling", is_given=True).values("investor")
     assert seen.exists()
     assert not seen.exclude(investor__in=agreed).exists()
-    assert not seen.exclude(occurred_at__range=(timezone.now() - timedelta(days=32), timezone.now())).exists()
+    assert not seen.exclude(occurred_at__range=(timezone.now() - timedelta(days=WINDOW_DAYS + 16), timezone.now())).exists()
+    assert not seen.filter(anonymous_id="", occurred_at__lt=F("investor__joined_at")).exists()
+    assert not seen.exclude(anonymous_id="").filter(occurred_at__gte=F("investor__joined_at")).exists()
     assert short.annotate(n=Count("consents")).filter(n=3).count() == short.count()
 
 

@@ -13,7 +13,16 @@ from marketing.services import refresh_dormancy
 LISTS = 12
 # Pages of one thing, with all that belongs to it.
 # A home is not a list; one query of its thirteen writes the last visit, at most twice an hour.
-MOST = {"/": 13, "goal": 15, "client": 19, "override": 14, "proposal": 12}
+MOST = {
+    "/": 13,
+    "/marketing/": 18,
+    "/marketing/ask/": 14,
+    "/marketing/my-data/": 20,
+    "goal": 15,
+    "client": 19,
+    "override": 14,
+    "proposal": 12,
+}
 PAGES = [
     ("investor", "/"), ("investor", "/funds/"), ("investor", "/funds/?q=S0"), ("investor", "/orders/"), ("investor", "/marketing/inbox/"),
     ("investor", "/preferences/"), ("investor", "goal"), ("investor", "proposal"), ("new-investor", "/"), ("new-investor", "proposal"),
@@ -21,7 +30,8 @@ PAGES = [
     ("advisor", "client"), ("advisor", "override"), ("advisor", "/funds/"),
     ("supervisor", "/advisors/"), ("supervisor", "client"),
     ("marketer", "/marketing/"), ("marketer", "/marketing/segments/"), ("marketer", "segment"), ("marketer", "/marketing/campaigns/"),
-    ("marketer", "/marketing/campaigns/new/"),
+    ("marketer", "/marketing/campaigns/new/"), ("marketer", "/marketing/segments/new/"), ("marketer", "/marketing/tags/"),
+    ("marketer", "/marketing/dormancy/"), ("marketer", "/marketing/ask/"), ("investor", "/marketing/my-data/"),
     ("admin", "/admin/"), ("admin", "/admin/portfolios/fund/"), ("admin", "/admin/portfolios/pool/"), ("admin", "/admin/identity/user/"),
     ("admin", "/admin/advisor/branch/"), ("admin", "/admin/marketing/recommenderrun/"),
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from demo.services import extend_market, load_demo_world
 from demo.services.erasing import erase_people
 from demo.services.market import last_priced_day
 from identity.models import User
-from marketing.models import Event, Profile, Segment
+from marketing.models import Acquisition, AnonymousIdentity, Event, Profile, Segment
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, FundFact, Holding, LedgerEntry, NavYear, Order, OrderEvent, Pool, Portfolio
 from portfolios.selectors import current_models, nav_on
@@ -122,12 +122,17 @@ def test_accepted_proposals_are_those_that_were_bought(world):
 
 def test_events_are_only_of_those_who_agreed_to_profiling(world):
     agreed = set(Consent.objects.filter(purpose="profiling", is_given=True).values_list("investor", flat=True))
-    seen = set(Event.objects.values_list("investor", flat=True))
+    seen = set(Event.objects.exclude(investor=None).values_list("investor", flat=True))
     assert seen
     assert seen <= agreed
     codes = {row.properties["code"] for row in Event.objects.filter(name="fund")}
     assert codes <= set(Fund.objects.values_list("code", flat=True))
     assert not Event.objects.filter(occurred_at__gt=timezone.now()).exists()
+    unknown = Event.objects.filter(investor=None)
+    assert unknown.exists() and not unknown.filter(anonymous_id="").exists()
+    joined = AnonymousIdentity.objects.values_list("anonymous_id", flat=True)
+    assert not unknown.filter(anonymous_id__in=joined).exists()
+    assert Acquisition.objects.filter(investor__in=Investor.objects.all()).count() == Investor.objects.count()
 
 
 def test_the_advice_is_possible_for_every_level(world):

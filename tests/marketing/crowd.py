@@ -36,9 +36,8 @@ def crowd(n: int, *, prefix: str = "crowd", dormancy: str = Dormancy.DORMANT, co
     return people
 
 
-def agreed(people, is_given: bool = True, days_ago: int = 100):
+def agreed(people, is_given: bool = True, days_ago: int = 100, purpose=Consent.Purpose.MARKETING):
     at = timezone.now() - timedelta(days=days_ago)
-    purpose = Consent.Purpose.MARKETING
     Consent.objects.bulk_create([Consent(investor=one, purpose=purpose, is_given=is_given, source="simulated", at=at) for one in people])
 
 

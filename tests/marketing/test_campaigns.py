@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from identity.services import declared_permissions
-from marketing.models import Campaign, CampaignEvent, Delivery, Dormancy, DormancyChange, Segment
+from marketing.models import Campaign, CampaignEvent, Delivery, Segment
 from marketing.services import ensure_builtin_segments, execute_launch, launch_campaign, pause_campaign, send_batch
 from tests.marketing.crowd import WORDS, crowd, draft, everybody
 
@@ -207,33 +207,7 @@ def test_a_launch_that_was_given_up_pauses_and_can_be_resumed(mark, client):
     assert execute_launch(campaign.pk) and Delivery.objects.count() == 6
 
 
-def test_the_home_says_what_needs_a_decision_and_who_woke(mark, client, people):
-    crowd(15)
-    woken = crowd(3, prefix="woken", dormancy=Dormancy.ACTIVE)
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    today = timezone.localdate()
-    for one in woken:
-        DormancyChange.objects.create(investor=one, from_state="cooling", to_state="dormant", date=today - timedelta(days=60))
-        DormancyChange.objects.create(investor=one, from_state="dormant", to_state="active", date=today)
-    campaign = draft(mark)
-    overview = client.get(reverse("marketing_home")).context["overview"]
-    assert (overview["n_asleep"], overview["n_woken"], overview["n_people"]) == (15, 3, 18)
-    assert [one for one, _ in overview["decisions"]] == [campaign]
-
-
-def test_the_home_tells_no_state_of_fewer_than_ten(mark, client):
-    crowd(30)
-    crowd(15, prefix="calm", dormancy=Dormancy.CALM)
-    crowd(2, prefix="lost", dormancy=Dormancy.LOST)
-    page = client.get(reverse("marketing_home"))
-    states = {value: count for value, _, count in page.context["overview"]["states"]}
-    assert states == {"new": 0, "active": 0, "calm": None, "cooling": 0, "dormant": 30, "lost": None}
-
-
-@pytest.mark.parametrize("page", ["marketing_home", "campaign_list", "campaign", "campaign_launch", "campaign_progress"])
+@pytest.mark.parametrize("page", ["campaign_list", "campaign", "campaign_launch", "campaign_progress"])
 def test_pages_ask_few_questions_however_many_rows(mark, client, page, django_assert_max_num_queries):
     crowd(40)
     for _ in range(25):
@@ -241,7 +215,7 @@ def test_pages_ask_few_questions_however_many_rows(mark, client, page, django_as
     if page == "campaign_progress" or page == "campaign":
         launch_campaign(campaign_id=campaign.pk, actor=mark)
         execute_launch(campaign.pk)
-    args = [campaign.pk] if page not in {"marketing_home", "campaign_list"} else []
+    args = [campaign.pk] if page != "campaign_list" else []
     with django_assert_max_num_queries(12):
         assert client.get(reverse(page, args=args)).status_code == 200
 

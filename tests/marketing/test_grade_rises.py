@@ -10,6 +10,7 @@ from advisor.models import Consent
 from marketing.models import RecommenderRun, Suggestion
 from marketing.selectors import suggestions_to_show
 from portfolios.models import Fund, Pool, PoolFund
+from tests.marketing.suiting_world import approve_plain_models, hold
 from tests.portfolios.market import make_fund
 
 
@@ -23,6 +24,8 @@ def investor(people):
     PoolFund.objects.create(pool=Pool.objects.create(name="pool", is_current=True), fund=fund)
     run = RecommenderRun.objects.create(is_serving=True)
     Suggestion.objects.create(run=run, investor=anna, fund=fund, rank=1, score=1.0)
+    hold(anna, cash_minor=10_000_000)
+    approve_plain_models()
     return anna
 
 

@@ -1,60 +1,52 @@
-"""The nightly job: trained once, swapped in whole, and nothing above a level at any door."""
+"""The nightly job: trained once, judged against popularity, swapped in whole, and a bad night keeps what served."""
 
 import uuid
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import time_machine
 from django.utils import timezone
 
-from advisor.models import Consent, Household, Investor
-from config.jobs import Job, claim_job
-from identity.models import User
-from identity.roles import Role
-from identity.services import give_role
-from marketing.models import Event, RecommenderRun, Suggestion
-from marketing.selectors import suggestions_to_show
-from marketing.selectors.interactions import investors_to_suggest_to
-from marketing.services import execute_training, request_training
-from portfolios.models import Fund, Pool, PoolFund
+from advisor.models import Consent, Investor
+from advisor.selectors.suitability import fund_suits
+from benchmarks.recommender_world import write_night
+from config.jobs import Job
+from marketing.kernels.packed import FORMAT
+from marketing.kernels.recommenders.registry import candidates
+from marketing.models import Event, InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
+from marketing.selectors.interactions import load_interactions, suggestible
+from marketing.selectors.recommender_factors import serving_factors
+from marketing.services import execute_training, recommender_parts, recommender_serving, recommender_training, request_training
+from marketing.services.recommender_night import Night
+from portfolios.kernels.errors import DataError
+from portfolios.models import Fund
 
-N_INVESTORS, N_FUNDS = 40, 20
+N_INVESTORS, N_FUNDS, N_EVENTS, N_DAYS = 200, 100, 3_000, 100
+N_KNOWN = N_INVESTORS - 1  # one of them, by the seed, never looked at anything
+FEW = ("popularity", "item_cosine", "als")
+Stage = RecommenderRun.Stage
 
 
 @pytest.fixture
-def market(people):
-    """Twenty pool funds R1-R5 and forty investors C1-C5 of two tastes, with a month of page views."""
-    funds = Fund.objects.bulk_create(
-        Fund(code=f"T{n:03d}", name_en=f"Fund {n}", category="mixed", asset_class="mixed", risk_grade=1 + n % 5, source="test")
-        for n in range(N_FUNDS)
-    )
-    pool = Pool.objects.create(name="test", is_current=True)
-    PoolFund.objects.bulk_create(PoolFund(pool=pool, fund=fund) for fund in funds)
-    household = Household.objects.first()
-    random = np.random.default_rng(3)
-    events, consents = [], []
-    for n in range(N_INVESTORS):
-        user = User.objects.create_user(email=f"i{n}@example.com", language="en")
-        investor = Investor.objects.create(
-            user=user, household=household, pseudonym=f"T-{n}", level=1 + n % 5, level_valid_until=timezone.localdate() + timedelta(days=90)
-        )
-        consents.append(Consent(investor=investor, purpose=Consent.Purpose.PROFILING, is_given=True, source="test"))
-        for fund in random.choice(np.arange(10) + 10 * (n % 2), 6, replace=False):
-            at = timezone.now() - timedelta(days=float(random.uniform(0, 30)))
-            events.append(
-                Event(
-                    message_id=uuid.uuid4(),
-                    investor=investor,
-                    type="page",
-                    name="fund",
-                    properties={"code": f"T{fund:03d}"},
-                    occurred_at=at,
-                    received_at=at,
-                )
-            )
-    Consent.objects.bulk_create(consents)
-    Event.objects.bulk_create(events)
+def market(db, monkeypatch):
+    """People with tastes, some looks and purchases, approved plans; and few candidates, so that a night is short."""
+    write_night(N_INVESTORS, N_FUNDS, N_EVENTS, seed=3, kinds=10, days=N_DAYS)
+    compete(monkeypatch, *FEW)
+
+
+def compete(monkeypatch, *names: str, **others) -> None:
+    """Let only these models compete tonight, and some of the test's own."""
+
+    def some(seed, **extra):
+        every = candidates(seed, **extra)
+        return {name: every[name] for name in names} | others
+
+    for module in (recommender_training, recommender_serving):
+        monkeypatch.setattr(module, "candidates", some)
 
 
 def train() -> RecommenderRun:
@@ -64,137 +56,412 @@ def train() -> RecommenderRun:
     return run
 
 
-def test_a_training_ends_serving_and_everybody_within_their_level(market):
+def lapse(run: RecommenderRun) -> None:
+    """The worker is gone, and so is its lease."""
+    RecommenderRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def served() -> list[tuple]:
+    rows = Suggestion.objects.filter(run__is_serving=True).order_by("investor", "rank")
+    return list(rows.values_list("run", "investor", "fund", "rank"))
+
+
+def test_a_night_ends_serving_and_everybody_within_their_level(market):
     run = train()
-    assert (run.status, run.is_serving) == (Job.Status.DONE, True)
+    assert (run.status, run.is_serving, run.stage) == (Job.Status.DONE, True, Stage.SWAP)
     suggestions = list(Suggestion.objects.filter(run=run).select_related("fund", "investor"))
     assert len(suggestions) > N_INVESTORS
-    assert [s for s in suggestions if s.fund.risk_grade > s.investor.level] == []
+    assert [s for s in suggestions if not fund_suits(s.investor.level, s.fund)] == []
+
+
+def test_the_model_card_says_what_was_learned_from_tried_decided_filtered_and_served(market):
+    run = train()
+    report = run.report
+    assert report["interactions"]["events"] == N_EVENTS and report["interactions"]["users"] == N_KNOWN
+    assert [one["name"] for one in report["candidates"]] == list(FEW)
+    best = next(one for one in report["candidates"] if one["name"] == run.algorithm)
+    assert best["vs_popularity"]["low"] > 0 and set(best["metrics"]["ndcg@10"]) == {"mean", "low", "high"}
+    assert sum(level["users"] for level in best["by_level"].values()) == report["split"]["test_users"]
+    assert best["warm"]["users"] + best["cold"]["users"] == report["split"]["test_users"]
+    assert report["decision"] == {"promoted": True, "name": run.algorithm, "code": "better"}
+    filters = report["filters"]
+    assert filters["proposed"] == filters["kept"] + sum(filters["removed"].values()) and filters["removed"]["mandate"] > 0
+    assert filters["utility_change"]["mean"] >= 0 and filters["utility_change"]["n"] == filters["kept"]
+    rows = Suggestion.objects.filter(run=run)
+    assert report["served"] == {"people": rows.values("investor").distinct().count(), "rows": rows.count(), "unsuitable": 0}
+    assert set(report["seconds"]) == set(Stage.values) and report["versions"]["numpy"] == np.__version__
+
+
+def test_a_reason_names_something_the_person_really_touched(market):
+    run = train()
+    seen = load_interactions(run.as_of)
+    touched = set(zip(seen.user.tolist(), seen.item.tolist(), strict=True))
+    bought = set(zip(seen.user[seen.kind > 0].tolist(), seen.item[seen.kind > 0].tolist(), strict=True))
+    reasons = list(Suggestion.objects.exclude(reason={}).values_list("investor", "fund", "reason"))
+    assert len(reasons) > N_INVESTORS
+    for investor, fund, reason in reasons:
+        pair = (investor, reason["fund_id"])
+        assert pair in touched and (investor, fund) not in touched
+        assert reason["code"] == ("like_bought" if pair in bought else "like_viewed")
 
 
 def test_the_same_night_run_twice_gives_one_result(market):
-    run = train()
-    before = Suggestion.objects.count()
+    run, before = train(), served()
     assert not execute_training(run.pk)
-    assert Suggestion.objects.count() == before
+    assert served() == before
 
 
-def test_an_interrupted_training_begins_again(market):
-    run = request_training()
-    claim_job(RecommenderRun, run.pk)
-    investor, fund = Investor.objects.last(), Fund.objects.first()
-    Suggestion.objects.create(run=run, investor=investor, fund=fund, rank=1, score=1.0)
-    RecommenderRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert execute_training(run.pk)
-    assert Suggestion.objects.values("run", "investor", "fund").distinct().count() == Suggestion.objects.count()
-
-
-def test_a_new_run_takes_over_by_one_pointer(market):
-    first, second = train(), train()
+def test_a_second_night_of_the_same_seed_writes_the_same_and_takes_over_by_one_pointer(market):
+    first, before = train(), served()
+    with time_machine.travel(first.as_of, tick=False):
+        second = train()
     first.refresh_from_db()
     assert (first.is_serving, second.is_serving) == (False, True)
-
-
-def test_suggestions_of_runs_long_past_are_forgotten_block_by_block(market, monkeypatch):
-    monkeypatch.setattr("marketing.services.recommender.ROWS_A_DELETE", 7)
-    runs = [train() for _ in range(4)]
-    RecommenderRun.objects.filter(pk=runs[0].pk).update(finished_at=timezone.now() - timedelta(days=3))
-    last = train()
-    kept = set(Suggestion.objects.values_list("run", flat=True))
-    assert runs[0].pk not in kept
-    assert {run.pk for run in (runs[2], runs[3], last)} <= kept
+    assert [row[1:] for row in served()] == [row[1:] for row in before]
 
 
 def test_asking_twice_queues_one_run(market):
     assert request_training() == request_training()
 
 
-def test_too_little_history_fails_with_its_reason(people):
+class Shuffled:
+    """A model that learned from pairs of which nobody knows whose they were."""
+
+    name = "shuffled"
+
+    def __init__(self, make):
+        self._model = make()
+
+    def fit(self, matrix):
+        pairs = matrix.tocoo()
+        column = np.random.default_rng(1).permutation(pairs.col)
+        self._model.fit(sp.csr_matrix((pairs.data, (pairs.row, column)), shape=matrix.shape))
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+
+class Twin:
+    """Popularity under another name."""
+
+    name = "twin"
+
+    def __init__(self, make):
+        self._model = make()
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize("impostor", [Shuffled, Twin])
+def test_a_model_that_knows_nothing_does_not_pass_and_what_served_stays(market, monkeypatch, impostor):
+    yesterday, before = train(), served()
+    every = candidates(42)
+    of = every["als"] if impostor is Shuffled else every["popularity"]
+    compete(monkeypatch, "popularity", impostor=lambda: impostor(of))
+    tonight = train()
+    yesterday.refresh_from_db()
+    assert (tonight.status, tonight.is_serving, tonight.report["decision"]["promoted"]) == (Job.Status.DONE, False, False)
+    assert yesterday.is_serving and served() == before
+    assert not Suggestion.objects.filter(run=tonight).exists()
+    assert tonight.report["decision"]["code"] in {"ties_with_popularity", "worse_than_popularity"}
+
+
+def test_interactions_dealt_to_the_wrong_people_promote_nothing(market, monkeypatch):
+    yesterday, before = train(), served()
+    read = load_interactions
+
+    def dealt(as_of):
+        seen = read(as_of)
+        return type(seen)(np.random.default_rng(2).permutation(seen.user), seen.item, seen.kind, seen.age_days)
+
+    monkeypatch.setattr("marketing.services.recommender_night.load_interactions", dealt)
+    tonight = train()
+    assert not tonight.report["decision"]["promoted"] and served() == before
+    yesterday.refresh_from_db()
+    assert yesterday.is_serving
+
+
+def test_popularity_alone_is_never_served(market, monkeypatch):
+    compete(monkeypatch, "popularity", "recent_popularity")
+    run = train()
+    assert (run.status, run.is_serving, run.report["decision"]["promoted"]) == (Job.Status.DONE, False, False)
+
+
+def test_a_challenger_that_is_no_better_leaves_the_place_to_what_serves_and_that_learns_the_new_day(market, monkeypatch):
+    compete(monkeypatch, "popularity", "als")
+    train()
+    every = candidates(42)
+    compete(monkeypatch, "popularity", "als", als_again=every["als"])  # ties with what serves
+    tonight = train()
+    assert (tonight.algorithm, tonight.is_serving, tonight.report["decision"]["code"]) == ("als", True, "refreshed")
+
+
+class Dies:
+    """A worker that goes away in the middle: what has been written stays, and its lease runs out."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, *args, **kwargs):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_night_killed_before_any_of_its_writes_goes_on_and_ends_as_an_undisturbed_one(market, monkeypatch):
+    """Blocks are small, so that each stage writes several times; the served set is yesterday's until the very end."""
+    monkeypatch.setattr(recommender_serving, "BLOCK", 60)
+    monkeypatch.setattr(recommender_parts, "PEOPLE_A_WRITE", 100)
+    monkeypatch.setattr(recommender_serving, "PEOPLE_A_WRITE", 100)
+    yesterday = train()
+    undisturbed, died_in = [row[1:] for row in served()], Counter()
+    write = Night._write
+    with time_machine.travel(yesterday.as_of, tick=False):
+        for n_writes in count():
+            before, deaths = served(), Dies(n_writes)
+
+            def dying(night, is_ours, fields, deaths=deaths):
+                deaths()
+                write(night, is_ours, fields)
+
+            run = request_training()
+            monkeypatch.setattr(Night, "_write", dying)
+            try:
+                execute_training(run.pk)
+                break
+            except KeyboardInterrupt:
+                monkeypatch.setattr(Night, "_write", write)
+            run.refresh_from_db()
+            died_in[run.stage] += 1
+            assert run.status == Job.Status.RUNNING and served() == before
+            lapse(run)
+            assert execute_training(run.pk)
+            run.refresh_from_db()
+            assert run.is_serving and [row[1:] for row in served()] == undisturbed
+            assert Suggestion.objects.filter(run=run).values("investor", "fund").distinct().count() == len(undisturbed)
+            assert InvestorFactors.objects.filter(run=run).count() == N_KNOWN
+            assert [one["name"] for one in run.report["candidates"]] == list(FEW), "no candidate twice, none forgotten"
+    assert set(died_in) == set(Stage.values)
+
+
+def test_a_candidate_that_takes_its_worker_down_twice_is_left_out(market, monkeypatch):
+    class Heavy(Twin):
+        def fit(self, matrix):
+            raise KeyboardInterrupt  # as a kernel that is out of memory ends a process
+
+    popularity = candidates(42)["popularity"]
+    compete(monkeypatch, *FEW, heavy=lambda: Heavy(popularity))
+    run = request_training()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            execute_training(run.pk)
+        lapse(run)
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    last = run.report["candidates"][-1]
+    assert run.is_serving and (last["name"], last["failed"]) == ("heavy", "died")
+
+
+def test_a_candidate_that_fails_is_named_and_the_others_go_on(market, monkeypatch):
+    class Broken(Twin):
+        def fit(self, matrix):
+            matrix = matrix.copy()
+            matrix.data[0] = np.nan
+            self._model.fit(matrix)
+
+    compete(monkeypatch, *FEW, broken=lambda: Broken(candidates(42)["als"]))
+    run = train()
+    assert run.is_serving
+    assert run.report["candidates"][-1]["failed"].startswith("ValueError")
+
+
+@pytest.mark.parametrize("stage", ["fit", "write"])
+def test_a_worker_that_outlived_its_lease_writes_nothing_more(market, monkeypatch, stage):
+    run = request_training()
+    module, name = (candidates(42)["als"]().__class__, "fit") if stage == "fit" else (recommender_serving, "suit_block")
+    slow_one = getattr(module, name)
+
+    def slow(*args, **kwargs):
+        monkeypatch.setattr(module, name, slow_one)
+        lapse(run)
+        assert execute_training(run.pk), "the second worker does the rest of it meanwhile"
+        return slow_one(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, slow)
+    assert not execute_training(run.pk)
+    run.refresh_from_db()
+    assert run.is_serving and Suggestion.objects.filter(run=run).count() == run.report["served"]["rows"] > 0
+
+
+def stopped_while_writing(monkeypatch) -> RecommenderRun:
+    """A run whose worker died after the first block of suggestions."""
+    monkeypatch.setattr(recommender_serving, "BLOCK", 60)
+    run, blocks, suit = request_training(), Dies(1), recommender_serving.suit_block
+
+    def dying(*args):
+        blocks()
+        return suit(*args)
+
+    monkeypatch.setattr(recommender_serving, "suit_block", dying)
+    with pytest.raises(KeyboardInterrupt):
+        execute_training(run.pk)
+    monkeypatch.setattr(recommender_serving, "suit_block", suit)
+    lapse(run)
+    return run
+
+
+@pytest.mark.parametrize("format_", [FORMAT, FORMAT + 1])
+def test_factors_are_read_by_who_goes_on_unless_another_version_wrote_them(market, monkeypatch, format_):
+    compete(monkeypatch, "popularity", "als")
+    run, fitted = stopped_while_writing(monkeypatch), []
+    RecommenderRun.objects.filter(pk=run.pk).update(factors_format=format_)
+    als = candidates(42)["als"]().__class__
+    fit = als.fit
+    monkeypatch.setattr(als, "fit", lambda self, matrix: fitted.append(1) or fit(self, matrix))
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    assert run.is_serving
+    assert bool(fitted) == (format_ != FORMAT)
+    told = {"code": "packed_by_another_version", "found": FORMAT + 1, "known": FORMAT}
+    assert run.report.get("refitted") == (told if fitted else None)
+
+
+def test_factors_of_another_version_are_refused_with_both_versions_named(market):
+    run = train()
+    _, factors = serving_factors()
+    assert len(factors.investors) == N_KNOWN and factors.investor_vectors.shape[1] == factors.fund_vectors.shape[1]
+    RecommenderRun.objects.filter(pk=run.pk).update(factors_format=FORMAT + 1)
+    with pytest.raises(DataError) as refused:
+        serving_factors()
+    assert refused.value.params == {"found": FORMAT + 1, "known": FORMAT}
+
+
+def test_what_runs_long_past_left_is_forgotten_in_short_writes_and_their_reports_stay(market, monkeypatch):
+    monkeypatch.setattr(recommender_parts, "ROWS_A_DELETE", 7)
+    runs = [train() for _ in range(4)]
+    RecommenderRun.objects.filter(pk__in=[runs[0].pk, runs[1].pk]).update(finished_at=timezone.now() - timedelta(days=3))
+    last = train()
+    assert set(Suggestion.objects.values_list("run", flat=True)) == {run.pk for run in (runs[2], runs[3], last)}
+    assert runs[1].pk not in set(InvestorFactors.objects.values_list("run", flat=True))
+    assert not RecommenderPart.objects.filter(kind="evaluation").exists()
+    assert all(run.report["candidates"] for run in RecommenderRun.objects.all())
+
+
+def test_what_serves_is_kept_through_a_month_of_bad_nights(market, monkeypatch):
+    good, before = train(), served()
+    RecommenderRun.objects.filter(pk=good.pk).update(finished_at=timezone.now() - timedelta(days=40))
+    compete(monkeypatch, "popularity")
+    for _ in range(4):
+        assert not train().is_serving
+    assert served() == before and InvestorFactors.objects.filter(run=good).count() == N_KNOWN
+
+
+def test_no_history_fails_with_its_reason_and_keeps_what_served(market):
+    yesterday, before = train(), served()
+    Event.objects.all().delete()
+    Consent.objects.filter(purpose=Consent.Purpose.PROFILING).update(is_given=False)
+    run = request_training()
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error["code"], run.report["decision"]["code"]) == (
+        Job.Status.FAILED,
+        "too_little_history",
+        "too_little_history",
+    )
+    yesterday.refresh_from_db()
+    assert yesterday.is_serving and served() == before
+
+
+@pytest.mark.parametrize("kept", ["one person", "one fund"])
+def test_one_person_or_one_fund_is_too_little(market, kept):
+    if kept == "one person":
+        Consent.objects.exclude(investor=Investor.objects.first()).update(is_given=False)
+    else:
+        Fund.objects.exclude(code="N00000").update(ended_on=timezone.localdate())
     run = request_training()
     execute_training(run.pk)
     run.refresh_from_db()
     assert (run.status, run.error["code"]) == (Job.Status.FAILED, "too_little_history")
 
 
-def test_a_level_that_fell_overnight_hides_what_is_now_above_it(market):
-    train()
-    investor = Suggestion.objects.filter(fund__risk_grade__gte=3).first().investor
-    Investor.objects.filter(pk=investor.pk).update(level=1)
-    investor.refresh_from_db()
-    assert all(shown.fund.risk_grade <= 1 for shown in suggestions_to_show(investor, n=10))
+def test_when_everybody_is_alike_nothing_is_better_than_popularity(market, monkeypatch):
+    read = load_interactions
+
+    def alike(as_of):
+        """Everybody looks at the same thirty funds, in the same order, one every three days."""
+        seen = read(as_of)
+        people, funds = np.unique(seen.user), np.unique(seen.item)[:30]
+        user, item = np.repeat(people, len(funds)), np.tile(funds, len(people))
+        return type(seen)(user, item, np.zeros(len(user), np.int8), np.tile(3.0 * np.arange(len(funds)), len(people)))
+
+    monkeypatch.setattr("marketing.services.recommender_night.load_interactions", alike)
+    run = train()
+    assert not run.is_serving and not run.report["decision"]["promoted"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"recommendations_off_at": timezone.now()},
-        {"level_valid_until": timezone.localdate() - timedelta(days=1)},
-        {"level": None},
-    ],
-)
-def test_nothing_is_shown_when_switched_off_expired_or_without_a_level(market, change):
-    train()
-    investor = Suggestion.objects.first().investor
-    Investor.objects.filter(pk=investor.pk).update(**change)
-    investor.refresh_from_db()
-    assert suggestions_to_show(investor) == []
+def test_a_user_with_ten_thousand_interactions_is_nothing_special(market):
+    heavy = Investor.objects.order_by("pk").last()
+    at = timezone.now() - timedelta(days=3)
+    looks = {"investor": heavy, "type": "page", "name": "fund", "occurred_at": at, "received_at": at}
+    Event.objects.bulk_create(Event(message_id=uuid.uuid4(), properties={"code": f"N{n % 90:05d}"}, **looks) for n in range(10_000))
+    run = train()
+    assert run.is_serving and run.report["interactions"]["events"] == N_EVENTS + 10_000
+    assert Suggestion.objects.filter(run=run, investor=heavy).count() <= N_FUNDS - 90
 
 
-def test_nothing_is_shown_after_consent_is_withdrawn(market):
-    train()
-    investor = Suggestion.objects.first().investor
-    Consent.objects.create(investor=investor, purpose=Consent.Purpose.PROFILING, is_given=False, source="test")
-    assert suggestions_to_show(investor) == []
+def test_funds_that_died_changed_their_code_or_never_were_are_left_out(market):
+    ended, renamed = Fund.objects.order_by("code")[:2]
+    Fund.objects.filter(pk=ended.pk).update(ended_on=timezone.localdate())
+    Fund.objects.filter(pk=renamed.pk).update(code="RENAMED")
+    Event.objects.filter(pk__in=Event.objects.values("pk")[:2]).update(properties={"code": ["N00005"]})
+    Event.objects.filter(pk__in=Event.objects.order_by("-pk").values("pk")[:2]).update(properties={"code": 5})
+    seen = load_interactions(timezone.now())
+    views = seen.item[seen.kind == 0]
+    assert ended.pk not in seen.item and renamed.pk not in views and len(seen.item) < N_EVENTS
+    run = train()
+    assert run.is_serving and not Suggestion.objects.filter(run=run, fund=ended).exists()
 
 
-def test_a_closed_fund_and_one_out_of_the_pool_are_not_shown(market):
-    train()
-    Fund.objects.filter(code__lt="T010").update(is_open=False)
-    PoolFund.objects.filter(fund__code__gte="T010").delete()
-    assert [suggestions_to_show(investor, n=10) for investor in Investor.objects.all() if suggestions_to_show(investor, n=10)] == []
+def test_only_what_people_who_agree_did_within_two_years_is_read(market):
+    now, one = timezone.now(), Investor.objects.first()
+    everything = load_interactions(now)
+    assert len(everything.user) == N_EVENTS and everything.age_days.min() >= 0
+    Consent.objects.create(investor=one, purpose=Consent.Purpose.PROFILING, is_given=False, source="test")
+    assert one.pk not in load_interactions(now).user
+    later = load_interactions(now + timedelta(days=730 - N_DAYS / 2))
+    assert 0 < len(later.user) < len(everything.user) and later.age_days.max() <= 730
 
 
-def test_a_reason_names_something_the_person_really_touched(market):
-    train()
-    for suggestion in Suggestion.objects.select_related("fund"):
-        code = Fund.objects.get(pk=suggestion.reason["fund_id"]).code
-        assert Event.objects.filter(investor=suggestion.investor, properties__code=code).exists()
+def test_a_level_that_falls_while_the_night_is_at_work_takes_its_rows_away_before_the_swap(market, monkeypatch):
+    forget, fallen = recommender_serving.forget, []
+
+    def fall_first(rows):
+        if rows.model is Suggestion and not fallen:
+            high = Suggestion.objects.filter(fund__risk_grade__gte=4).select_related("investor")
+            fallen.extend({one.investor_id for one in high})
+            Investor.objects.filter(pk__in=fallen).update(level=1)
+        forget(rows)
+
+    monkeypatch.setattr(recommender_serving, "forget", fall_first)
+    run = train()
+    assert fallen and run.report["served"]["unsuitable"] == 0
+    assert all(fund_suits(row.investor.level, row.fund) for row in Suggestion.objects.select_related("investor", "fund"))
 
 
-def test_the_slot_shows_one_suggestion_in_few_queries(market, client, django_assert_max_num_queries):
-    train()
-    investor = Suggestion.objects.first().investor
-    give_role(user=investor.user, role=Role.INVESTOR)
-    client.force_login(investor.user)
-    with django_assert_max_num_queries(12):
-        response = client.get("/marketing/suggestions/", headers={"HX-Request": "true", "Accept-Language": "en"})
-    assert response.content.decode().count("<section") == 1
-    assert "you looked at" in response.content.decode()
-
-
-def test_a_training_that_outlived_its_lease_leaves_the_others_suggestions_alone(market, monkeypatch):
-    from marketing.kernels.recommenders.als import Als
-
-    run = request_training()
-    fit = Als.fit
-
-    def slow(self, *args, **kwargs):
-        monkeypatch.setattr(Als, "fit", fit)
-        RecommenderRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert execute_training(run.pk), "the second worker does the whole of it meanwhile"
-        return fit(self, *args, **kwargs)
-
-    monkeypatch.setattr(Als, "fit", slow)
-    assert not execute_training(run.pk)
-    run.refresh_from_db()
-    assert run.is_serving and Suggestion.objects.filter(run=run).count() == run.report["suggestions"] > 0
+def test_nobody_without_a_level_in_force_gets_anything_and_more_is_asked_for_than_a_low_level_is_allowed(market):
+    expired = Investor.objects.order_by("pk").first()
+    Investor.objects.filter(pk=expired.pk).update(level_valid_until=timezone.localdate() - timedelta(days=1))
+    Investor.objects.filter(level=2).update(level=1)
+    run = train()
+    assert not Suggestion.objects.filter(run=run, investor=expired).exists()
+    lowest = Suggestion.objects.filter(run=run, investor__level=1).select_related("fund")
+    assert lowest.exists() and all(fund_suits(1, row.fund) for row in lowest)
 
 
 def test_a_level_lapses_at_midnight_in_shanghai(market):
-    train()
-    investor = Suggestion.objects.first().investor
-    with time_machine.travel(datetime(2027, 1, 31, 16, 30, tzinfo=UTC), tick=False):  # 00:30 on 1 February in Shanghai
-        investor.level_valid_until = date(2027, 1, 31)
-        investor.save()
-        assert suggestions_to_show(investor) == []
-        assert investor.pk not in {pk for pks in investors_to_suggest_to(timezone.now()).values() for pk in pks}
+    investor = Investor.objects.order_by("pk").first()
+    Investor.objects.filter(pk=investor.pk).update(level_valid_until=date(2027, 1, 31))
+    before = datetime(2027, 1, 31, 15, 30, tzinfo=UTC)
+    assert suggestible(before).filter(pk=investor.pk).exists()
+    assert not suggestible(before + timedelta(hours=1)).filter(pk=investor.pk).exists()

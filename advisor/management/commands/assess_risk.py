@@ -70,9 +70,16 @@ def _told(answer: dict[str, Any]) -> str:
             *limits,
             _("Level %(level)s, p %(p)s, confidence %(confidence)s; for this goal %(goal)s")
             % {"level": answer["level"], "p": f"{answer['p']:.4f}", "confidence": answer["confidence"], "goal": answer["goal_level"]},
+            *([_retest_line(answer)] if answer["retest"] else []),
             *([_("An advisor should look at it.")] if answer["queued"] else []),
         ]
     )
+
+
+def _retest_line(answer: dict[str, Any]) -> str:
+    words = {name: f"{answer['retest'][name]:.4f}" for name in ("m_T", "e_T", "m_K", "e_K")}
+    words |= {"p": f"{answer['p_retest']:.4f}", "confidence": answer["confidence_shown"]}
+    return _("Asked again: p_retest %(p)s (m_T %(m_T)s, e_T %(e_T)s, m_K %(m_K)s, e_K %(e_K)s); confidence shown: %(confidence)s") % words
 
 
 def _ceiling_line(ceiling: dict[str, Any], rule: Any) -> str:

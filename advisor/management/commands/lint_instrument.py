@@ -17,6 +17,7 @@ from portfolios.management.language import shell_language
 from portfolios.templatetags.money import percent
 
 REFUSED = 1
+NORMS = ("mean", "sd", "reliability")
 
 
 class Command(BaseCommand):
@@ -61,6 +62,19 @@ def _read(said: str | None) -> Instrument:
     return parse_instrument(Path(said).read_text(encoding="utf-8"))
 
 
+def _norms(norms: dict[str, Any] | None) -> str:
+    if norms is None:
+        return _("Norms: none, the report is from before they were kept")
+    blocks = {
+        f"{name}_{letter}": norms[block][name] for letter, block in zip("TK", ("tolerance", "capacity"), strict=True) for name in NORMS
+    }
+    said = _(
+        "Norms, angles: T1 mean %(mean_T)s, SD %(sd_T)s, reliability %(reliability_T)s; "
+        "K mean %(mean_K)s, SD %(sd_K)s, reliability %(reliability_K)s; correlation %(r)s"
+    )
+    return said % {**blocks, "r": norms["correlation"]}
+
+
 def _told(instrument: Instrument, report: dict[str, Any]) -> str:
     view: ReportView = report_view(report, instrument)
     return "\n".join(
@@ -75,6 +89,7 @@ def _told(instrument: Instrument, report: dict[str, Any]) -> str:
             *(f"  {sentence}" for sentence in view.differences),
             _("Cronbach's alpha: tolerance %(t)s, capacity %(k)s") % {"t": report["alpha"]["tolerance"], "k": report["alpha"]["capacity"]},
             _("Standard errors: SEM_T %(t)s, SEM_K %(k)s") % {"t": report["sem"]["tolerance"], "k": report["sem"]["capacity"]},
+            _norms(report["sem"].get("norms")),
             _("How far one question moves the score, in points:"),
             *(f"  {points:>6.2f}  {name}" for name, points in view.weights),
             _("Share of people whom one limit alone decides:"),

@@ -107,6 +107,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("sync_roles", stdout=self.stderr)
         call_command("sync_instruments", stdout=self.stderr)
+        call_command("sync_tags", stdout=self.stderr)
         load_demo_world(n_investors=options["investors"], report=self.stderr.write)
         suggest_something()
         manager = Group()

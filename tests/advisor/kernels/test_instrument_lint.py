@@ -33,6 +33,12 @@ def rescored(scores_of_item):
     return tuple(items)
 
 
+def flat(norms):
+    return {f"{block} {name}": one for block in ("tolerance", "capacity") for name, one in norms[block].items()} | {
+        "r": norms["correlation"]
+    }
+
+
 def codes(report):
     return {(finding.code, finding.item) for finding in report.findings}
 
@@ -45,11 +51,15 @@ def test_the_report_kept_with_a_shipped_questionnaire_is_what_the_linter_finds_t
     assert (kept["instrument"], kept["sha256"]) == (key, load_instrument(key).sha256)
     assert kept["report"].keys() == fresh.keys()
     for name, figure in fresh.items():
-        if isinstance(figure, dict) or name in {"uniform", "raw", "final", "final_as_bank", "raw_as_bank"}:
+        if name == "sem":
+            norms, found = (flat(one["norms"]) for one in (kept["report"][name], figure))
+            assert norms == pytest.approx(found, abs=2e-4)
+            assert kept["report"][name] | {"norms": None} == pytest.approx(figure | {"norms": None}, abs=2e-4)
+        elif isinstance(figure, dict) or name in {"uniform", "raw", "final", "final_as_bank", "raw_as_bank"}:
             assert kept["report"][name] == pytest.approx(figure, abs=2e-4), name
         else:
             assert kept["report"][name] == figure, name
-    assert load_instrument(key).sem == risk_profile.Sem(**kept["report"]["sem"])
+    assert load_instrument(key).sem == risk_profile.Sem.from_json(kept["report"]["sem"])
 
 
 def test_the_shipped_questionnaire_keeps_every_limit_of_the_spec():
@@ -76,6 +86,7 @@ def test_all_at_once_is_scored_as_one_by_one():
         assert scored.score[person] == pytest.approx(alone.blend.score, abs=1e-9)
         assert scored.raw_certainty[person] == pytest.approx(alone.raw_certainty, abs=1e-9)
         assert (scored.error[person], scored.certainty[person]) == pytest.approx((alone.error, alone.certainty), abs=1e-9)
+        assert scored.retest[person] == pytest.approx(alone.retest, abs=1e-9)
         assert (scored.raw_level[person], scored.lowered_level[person], scored.level[person]) == (
             alone.blend.raw_level, alone.lowered_level, alone.level,
         )  # fmt: skip

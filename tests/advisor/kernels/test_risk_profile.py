@@ -20,6 +20,7 @@ INSTRUMENT = load_instrument("standard@1")
 ITEMS = INSTRUMENT.for_scoring
 RULES = advice_rules().for_scoring
 SEM = Sem(tolerance=10, capacity=8)
+NORMED = replace(SEM, norms=load_instrument("standard@2").sem.norms)
 EXACT = Sem(tolerance=0, capacity=0)
 quick = settings(max_examples=60, deadline=None)  # another's load is no failure
 ANSWERS = st.fixed_dictionaries({item.code: st.sampled_from(sorted(item.options)) for item in ITEMS})
@@ -301,6 +302,24 @@ def test_confidence_is_the_mass_at_or_above_the_level_that_is_given(score, shown
     expected = 1.0 if edge is None else NormalDist(profile.blend.score, math.hypot(7.5, 2)).cdf(2 * profile.blend.score - edge)
     assert profile.certainty == pytest.approx(expected)
     assert profile.confidence == shown
+
+
+def test_what_is_shown_is_the_lower_band_of_p_and_of_being_asked_again():
+    """High scores fall back to the group's mean: p alone would call this one sure."""
+    profile = assess(person(0.92, 0.92), RULES, NORMED)
+    assert (profile.level, profile.confidence_by_p, profile.confidence) == (5, "high", "low")
+    assert profile.retest < 0.6 < 0.85 < profile.certainty
+    assert profile == replace(assess(person(0.92, 0.92), RULES, SEM), forecast=profile.forecast, retest=profile.retest, confidence="low")
+    low = assess(person(0.23, 0.23), RULES, NORMED)
+    assert low.level == 2 and low.retest > low.certainty and low.confidence == low.confidence_by_p
+    without = assess(person(0.92, 0.92), RULES, SEM)
+    assert (without.forecast, without.retest, without.confidence) == (None, None, "high")
+
+
+@pytest.mark.parametrize("changed", [{"has_civil_capacity": False}, {"tolerance": 0.0, "capacity": 0.0}])
+def test_the_lowest_levels_have_no_edge_to_miss(changed):
+    profile = assess(person(**changed), RULES, NORMED)
+    assert profile.level <= 1 and (profile.certainty, profile.retest) == (1.0, 1.0)
 
 
 def test_what_caps_the_confidence():

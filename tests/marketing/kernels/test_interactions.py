@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from marketing.kernels.interactions import HALF_LIFE_DAYS, KINDS, Interactions, bought_pairs, confidence_matrix
+from marketing.kernels.interactions import HALF_LIFE_DAYS, KINDS, RECENT_HALF_LIFE_DAYS, Interactions, confidence_matrix, recent_weights
 
 
 def seen(*rows):
@@ -47,5 +47,6 @@ def test_no_interactions_give_an_empty_matrix():
     assert confidence_matrix(seen()).shape == (0, 0)
 
 
-def test_a_look_is_not_a_purchase():
-    assert bought_pairs(seen((1, 5, "view", 0), (1, 6, "order", 0), (2, 7, "plan", 0))) == {(1, 6), (2, 7)}
+def test_what_is_recent_halves_faster_and_counts_a_plan_once():
+    rows = [(1, 4, "view", 0.0), (2, 4, "view", RECENT_HALF_LIFE_DAYS), (1, 9, "plan", 0.0), (1, 9, "plan", 30.0), (3, 8, "order", 0.0)]
+    assert recent_weights(seen(*rows), np.array([4, 7, 9])).tolist() == [1.5, 0.0, 3.0]

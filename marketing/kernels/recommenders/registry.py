@@ -1,0 +1,31 @@
+"""The models that compete each night. Their names are stored with a run: they do not change."""
+
+from collections.abc import Callable
+
+from marketing.kernels.recommenders.als import Als, AlsSettings
+from marketing.kernels.recommenders.blend import Blend
+from marketing.kernels.recommenders.bpr import Bpr, BprSettings
+from marketing.kernels.recommenders.contract import Floats, Recommender
+from marketing.kernels.recommenders.ease import Ease
+from marketing.kernels.recommenders.neighbours import ItemNeighbours
+from marketing.kernels.recommenders.popularity import Popularity, RecentPopularity
+
+
+def candidates(seed: int, *, recent: Floats | None = None) -> dict[str, Callable[[], Recommender]]:
+    """A maker of each model by its name.
+
+    `recent` holds one weight an item, decayed faster than the matrix (`recent_weights`); without it recent_popularity does
+    not compete. The same seed gives the same rankings on one machine.
+    """
+    makers: dict[str, Callable[[], Recommender]] = {"popularity": Popularity}
+    if recent is not None:
+        makers["recent_popularity"] = lambda: RecentPopularity(recent)
+    return makers | {
+        "item_cosine": lambda: ItemNeighbours("cosine"),
+        "item_tfidf": lambda: ItemNeighbours("tfidf"),
+        "item_bm25": lambda: ItemNeighbours("bm25"),
+        "ease": Ease,
+        "als": lambda: Als(AlsSettings(), seed=seed),
+        "bpr": lambda: Bpr(BprSettings(), seed=seed),
+        "blend": lambda: Blend([(1.0, Als(AlsSettings(), seed=seed)), (1.0, Ease()), (1.0, ItemNeighbours("tfidf"))]),
+    }

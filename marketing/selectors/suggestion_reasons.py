@@ -1,0 +1,57 @@
+"""Which true reason there is to suggest a fund to a person, from what they hold and what their plan holds at this moment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marketing.selectors import suggestion_words as words
+from marketing.selectors.suiting import FundRow, Person, World
+
+LEAST_GAP = 0.01  # of the portfolio: the plan lacks less than that of nothing
+SIMILAR = 0.9  # correlation from which on two funds of one category do the same work
+
+
+def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str, Any]) -> dict[str, Any]:
+    """The most telling reason that is true: of the plan, of what is held, else the one that was learned from what they did."""
+    plan = person.plan
+    if person.is_plan:
+        if plan is not None and fund.pk in plan.weights:
+            return {"code": words.IN_PLAN, "weight": plan.weights[fund.pk]}
+    elif plan is not None:
+        wanted, held = _share(world, plan.weights, fund.asset_class), _share(world, person.weights(), fund.asset_class)
+        if wanted - held >= LEAST_GAP:
+            return {"code": words.FILLS_PART, "asset_class": fund.asset_class, "plan": wanted, "held": held}
+    for pk in sorted(person.holds):
+        if costs_less(world, fund, world.funds[pk]):
+            return _compared(words.CHEAPER, fund, world.funds[pk])
+    if learned.get("code") in words.CODES and learned.get("fund_id") in world.funds:
+        return dict(learned)
+    return {"code": words.WITHIN_LEVEL}
+
+
+def beside(world: World, fund: FundRow, other: FundRow) -> dict[str, Any]:
+    """Why a fund stands on the page of another one."""
+    if costs_less(world, fund, other):
+        return _compared(words.CHEAPER_THAN_THIS, fund, other)
+    return {"code": words.LIKE_THIS, "fund_id": other.pk}
+
+
+def costs_less(world: World, fund: FundRow, other: FundRow) -> bool:
+    """Whether a fund does the same work as another one for lower running fees, and is no dearer to buy."""
+    if fund.pk == other.pk or fund.category != other.category:
+        return False
+    columns = world.plans.column.get(fund.code), world.plans.column.get(other.code)
+    if columns[0] is None or columns[1] is None or world.plans.correlation(columns[0], columns[1]) < SIMILAR:
+        return False
+    return _running(fund) < _running(other) and fund.purchase_fee_bps <= other.purchase_fee_bps
+
+
+def _compared(code: str, fund: FundRow, other: FundRow) -> dict[str, Any]:
+    return {"code": code, "fund_id": other.pk, "fee_bps": _running(fund), "other_fee_bps": _running(other)}
+
+
+def _running(fund: FundRow) -> int:
+    return fund.annual_fee_bps + fund.sales_fee_bps
+
+
+def _share(world: World, weights: Mapping[int, float], asset_class: str) -> float:
+    return sum(weight for pk, weight in weights.items() if world.funds[pk].asset_class == asset_class)

@@ -1,0 +1,130 @@
+"""The nightly working out of what would be best done next, in blocks, and the leads that advisors get from it."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, QuerySet, Window
+from django.db.models.functions import Coalesce, RowNumber
+from django.utils import timezone
+
+from advisor.models import Task
+from advisor.services.queue import open_tasks
+from config.jobs import Job, claim_job, finish_job, write_if_claimed
+from marketing.jurisdictions import market_rules
+from marketing.kernels.next_action import Limits, decide
+from marketing.models import NextAction, NextActionRun
+from marketing.selectors.next_action_facts import Block, read_block, read_served
+from marketing.selectors.next_action_words import data_of
+from marketing.selectors.next_actions import to_draw
+from marketing.selectors.tag_columns import next_profiles
+
+BLOCK = 1_000
+LEASE_SECONDS = 600
+LEADS_A_DAY = 5  # tasks that an advisor gets from here in one day
+QUIET_AFTER_LEAD = timedelta(days=30)  # a client whose lead was opened is not brought up again for so long
+LEAD = "next_action"  # the kind of the task
+OWN = ("kind", "fund_id", "channel", "hour", "reason", "data", "score")
+ADVISOR = Coalesce("investor__household__primary_advisor", "investor__household__secondary_advisor")
+
+
+def refresh_next_actions(*, on: date | None = None) -> int:
+    """Work out everybody's next best action as of a day and open leads for advisors; returns how many actions changed.
+
+    Written in short blocks; one that was interrupted goes on behind its last block. Safe to repeat: the same day twice leaves
+    the same rows. While another worker is at the same day, nothing is done.
+    """
+    day = on or timezone.localdate()
+    run, _ = NextActionRun.objects.get_or_create(as_of=day)
+    NextActionRun.objects.filter(pk=run.pk, status__in=[Job.Status.DONE, Job.Status.FAILED]).update(
+        status=Job.Status.QUEUED, last_investor=0, n_changed=0, n_done=0, attempts=0
+    )
+    token = claim_job(NextActionRun, run.pk, lease_seconds=LEASE_SECONDS)
+    if token is None:
+        return 0
+    run.refresh_from_db()
+    rules, served = market_rules(), read_served()
+    limits = Limits(rules.dormancy.idle_cash_floor_minor, rules.dormancy.calm_idle_share, rules.quiet)
+    last, n_changed, n_done = run.last_investor, run.n_changed, run.n_done
+    while (upto := next_profiles(last, BLOCK)) is not None:
+        block = read_block(last, upto[0], day, served)
+        with transaction.atomic():
+            n_changed += _write_block(block, actions_of(block, limits, day), last, upto[0])
+            last, n_done = upto[0], n_done + upto[1]
+            place = {"last_investor": last, "n_changed": n_changed, "n_done": n_done}
+            if not write_if_claimed(NextActionRun, run.pk, token, lease_seconds=LEASE_SECONDS, **place):
+                transaction.set_rollback(True)
+                return 0
+    n_leads = open_leads(on=day)
+    finish_job(NextActionRun, run.pk, token, n_total=n_done, n_leads=F("n_leads") + n_leads)
+    return n_changed
+
+
+def resume_next_actions(pk: int) -> int:
+    """Go on with what a worker left; a finished run is left alone. Returns how many actions changed."""
+    run = NextActionRun.objects.filter(pk=pk, status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).first()
+    return refresh_next_actions(on=run.as_of) if run else 0
+
+
+def actions_of(block: Block, limits: Limits, day: date) -> list[NextAction]:
+    """Decide for a block; rows that are not written yet."""
+    found, facts = decide(block.facts, limits), block.facts
+    return [
+        NextAction(
+            investor_id=pk, kind=kind, fund_id=block.funds[at] if kind == "place" else None, channel=str(found.channel[at]),
+            hour=None if found.hour[at] < 0 else int(found.hour[at]), reason=code, score=float(found.score[at]), day=day,
+            data=data_of(
+                code, until=block.valid_until[at], since=block.since[at], idle_minor=facts.idle_minor[at],
+                reached=float(facts.reached[at]), gone=float(facts.gone[at]),
+            ),
+        )
+        for at, (pk, kind, code) in enumerate(zip(block.ids, found.kinds, found.codes, strict=True))
+    ]  # fmt: skip
+
+
+def _write_block(block: Block, actions: list[NextAction], after: int, upto: int) -> int:
+    """Write what differs from what stands, and take away what stands of people who are no longer decided for."""
+    stored = NextAction.objects.filter(pk__gt=after, pk__lte=upto)
+    known = {row[0]: row[1:] for row in stored.values_list("pk", *OWN)}
+    gone = set(known) - set(block.ids)
+    stored.filter(pk__in=gone).delete()
+    changed = [one for one in actions if known.get(one.pk) != tuple(getattr(one, name) for name in OWN)]
+    NextAction.objects.bulk_create(
+        changed, update_conflicts=True, unique_fields=["investor"], update_fields=[*OWN[:1], "fund", *OWN[2:], "day"], batch_size=500
+    )
+    return len(changed) + len(gone)
+
+
+# ── Leads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_leads(*, on: date) -> int:
+    """Open a task for clients whose next action their advisor is to talk over, the most pressing first; returns how many are new.
+
+    At most LEADS_A_DAY an advisor and day, none for a client who had one within 30 days or has one open. Safe to repeat.
+    """
+    left = {advisor: LEADS_A_DAY - n for advisor, n in _opened_on(on)}
+    items: dict[int, list[str]] = {}
+    for pk, advisor, kind in _candidates():
+        if left.get(advisor, LEADS_A_DAY) > 0:
+            left[advisor] = left.get(advisor, LEADS_A_DAY) - 1
+            items[pk] = [kind]
+    keys = list(items)
+    return sum(open_tasks(kind=LEAD, items={pk: items[pk] for pk in keys[at : at + BLOCK]}) for at in range(0, len(keys), BLOCK))
+
+
+def _candidates() -> QuerySet[Any, tuple[int, int, str]]:
+    """The first few of each advisor, by score: (client, advisor, what to do)."""
+    lately = Task.objects.filter(kind=LEAD, opened_at__gte=timezone.now() - QUIET_AFTER_LEAD).values("investor_id")
+    still = Task.objects.filter(kind=LEAD, state=Task.State.OPEN).values("investor_id")
+    rows = to_draw().filter(channel=NextAction.Channel.ADVISOR).exclude(pk__in=lately).exclude(pk__in=still)
+    rows = rows.annotate(advisor=ADVISOR).filter(advisor__isnull=False)
+    place = Window(RowNumber(), partition_by=[F("advisor")], order_by=[F("score").desc(), F("pk").asc()])
+    firsts = rows.annotate(place=place).filter(place__lte=LEADS_A_DAY)
+    return firsts.order_by("advisor", "place").values_list("pk", "advisor", "kind")
+
+
+def _opened_on(day: date) -> Iterable[tuple[int, int]]:
+    rows = Task.objects.filter(kind=LEAD, opened_at__date=day).annotate(advisor=ADVISOR).order_by()
+    return rows.values_list("advisor").annotate(Count("pk"))

@@ -1,0 +1,180 @@
+"""The second half of a night: the chosen model learns from everything, everybody's suggestions are written, and the pointer moves."""
+
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from advisor.selectors import recommendable_funds
+from marketing.kernels.interactions import KINDS
+from marketing.kernels.packed import FORMAT
+from marketing.kernels.recommenders.contract import Recommender
+from marketing.kernels.recommenders.factors import FactorModel
+from marketing.kernels.recommenders.nearest import nearest_touched
+from marketing.models import InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
+from marketing.selectors.interactions import next_to_suggest_to, suggestible
+from marketing.selectors.suiting import Suited, suit_block
+from marketing.services.recommender_night import Night
+from marketing.services.recommender_parts import PEOPLE_A_WRITE, forget, fund_factors_part, investor_factor_rows, restore
+from marketing.services.spark import candidates
+from portfolios.jurisdictions import jurisdiction
+from portfolios.kernels.errors import DataError
+
+SUGGESTIONS_EACH, PROPOSED_EACH = 10, 40
+BLOCK = 1_000  # people whose suggestions are written at once
+SPACE = "als"  # whose factors place people where the serving model has none
+Stage = RecommenderRun.Stage
+
+
+def fit_on_everything(night: Night) -> None:
+    """Train the chosen model on all that is known, and keep the factors: the model's own, or those of `SPACE`."""
+    run, matrix = night.run, night.matrix
+    forget(RecommenderPart.objects.filter(run=run))  # what the guard has read, and what a worker that died here left
+    forget(InvestorFactors.objects.filter(run=run))
+    makers = candidates(run.seed)
+    night.model = _fitted(night)
+    space: Any = night.model
+    if not hasattr(space, "user_factors"):
+        space = makers[SPACE]()
+        space.fit(matrix.values)
+    with transaction.atomic():
+        night.write(n_total=len(matrix.users))
+        fund_factors_part(run, space.name, matrix, np.asarray(space.item_factors))
+    vectors = np.asarray(space.user_factors)
+    for start in range(0, len(matrix.users), PEOPLE_A_WRITE):
+        rows = investor_factor_rows(run, matrix, vectors, start)
+        with transaction.atomic():
+            night.write(n_done=start + len(rows))
+            InvestorFactors.objects.bulk_create(rows)
+    night.enter(
+        Stage.WRITE,
+        facts={"factors": {"model": space.name, "factors": int(vectors.shape[1]), "format": FORMAT}},
+        settings=night.model.as_json(),
+        factors_format=FORMAT,
+        last_investor=0,
+        n_total=suggestible(timezone.now()).count(),
+    )
+
+
+def _fitted(night: Night) -> Recommender:
+    model = candidates(night.run.seed)[night.run.algorithm]()
+    model.fit(night.matrix.values)
+    return model
+
+
+def _model_again(night: Night) -> Recommender:
+    """The model of a run that another worker began to write: from the stored factors, or fitted again where they are of no use."""
+    model = candidates(night.run.seed)[night.run.algorithm]()
+    if isinstance(model, FactorModel):
+        try:
+            return restore(night.run, model, night.matrix)
+        except DataError as error:
+            night.note(refitted={"code": error.code, **error.params})
+    return _fitted(night)
+
+
+def write_everybody(night: Night) -> None:
+    """Write the suggestions of everybody who may have some, a block of people at a time, behind the last block written."""
+    run = night.run
+    model = night.model or _model_again(night)
+    bought = _bought(night)
+    while block := next_to_suggest_to(run.last_investor, BLOCK, timezone.now()):
+        rows, suited = _suggestions(night, model, block, bought)
+        filters = _added(run.report.get("filters", {}), suited)
+        with transaction.atomic():
+            night.write(last_investor=block[-1][0], n_done=run.n_done + len(block), report=run.report | {"filters": filters})
+            Suggestion.objects.bulk_create(rows, batch_size=BLOCK)
+    night.enter(Stage.SWAP, facts={})
+
+
+def _suggestions(night: Night, model: Recommender, block: list[tuple[int, int]], bought: Any) -> tuple[list[Suggestion], Suited]:
+    """Rank over what each one's level may be offered, and let through what is suitable, fits and is diverse."""
+    matrix = night.matrix
+    investors, levels = (np.array(column, np.int64) for column in zip(*block, strict=True))
+    row, is_known = places_among(matrix.users, investors)
+    funds = np.full((len(investors), PROPOSED_EACH), -1, np.int64)
+    scores = np.zeros((len(investors), PROPOSED_EACH), np.float32)
+    for level in np.unique(levels[is_known]).tolist():
+        ours = np.flatnonzero(is_known & (levels == level))
+        allowed, is_there = places_among(matrix.items, np.array(sorted(recommendable_funds(level).values_list("pk", flat=True)), np.int64))
+        ranking = model.rank(row[ours], matrix.values, n=PROPOSED_EACH, allowed=allowed[is_there])
+        funds[ours] = np.where(ranking.items >= 0, matrix.items[ranking.items], -1)
+        scores[ours] = ranking.scores
+    suited = suit_block(investors.tolist(), funds)
+    picked = [(at, place, rank) for at in range(len(block)) for rank, place in enumerate(suited.kept(at)[:SUGGESTIONS_EACH], 1)]
+    who, place = (np.array([one[k] for one in picked], np.int64) for k in (0, 1))
+    reasons = _reasons(night, model, row[who], funds[who, place], bought)
+    return [
+        Suggestion(
+            run=night.run, investor_id=int(investors[at]), fund_id=int(funds[at, column]), rank=rank, score=float(scores[at, column]),
+            reason=reason, fit=suited.figures(at, column),
+        )
+        for (at, column, rank), reason in zip(picked, reasons, strict=True)
+    ], suited  # fmt: skip
+
+
+def _reasons(night: Night, model: Recommender, rows: Any, funds: Any, bought: Any) -> list[dict[str, Any]]:
+    """What each suggestion is like that its person touched; nothing where the model finds nothing alike."""
+    matrix = night.matrix
+    near = nearest_touched(model, matrix, rows, np.searchsorted(matrix.items, funds))
+    _, was_bought = places_among(bought, rows * len(matrix.items) + near)
+    return [
+        {"code": "like_bought" if is_bought else "like_viewed", "fund_id": int(matrix.items[column])} if column >= 0 else {}
+        for column, is_bought in zip(near.tolist(), was_bought.tolist(), strict=True)
+    ]
+
+
+def _bought(night: Night) -> Any:
+    """Row * number of items + column of what was more than a look, ascending."""
+    seen, matrix = night.seen, night.matrix
+    more = seen.kind != KINDS.index("view")
+    row, column = np.searchsorted(matrix.users, seen.user[more]), np.searchsorted(matrix.items, seen.item[more])
+    return np.unique(row * len(matrix.items) + column)
+
+
+def places_among(ascending: Any, keys: Any) -> tuple[Any, Any]:
+    """Where keys stand among ascending ones, and which of them are there at all."""
+    if not len(ascending):
+        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+    places = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
+    return places, ascending[places] == keys
+
+
+def _added(before: dict[str, Any], suited: Suited) -> dict[str, Any]:
+    """The counts of the filters with those of one block more."""
+    counts, changes = suited.counts, suited.utility_changes
+    removed = {name: n for name, n in counts.items() if name not in ("proposed", "kept")}
+    known = before.get("removed", {})
+    mean, n = (before.get("utility_change", {}).get(name, 0) for name in ("mean", "n"))
+    total = n + len(changes)
+    return {
+        "proposed": before.get("proposed", 0) + counts["proposed"],
+        "kept": before.get("kept", 0) + counts["kept"],
+        "removed": {name: known.get(name, 0) + more for name, more in removed.items()},
+        "utility_change": {"mean": (mean * n + float(changes.sum())) / total if total else 0.0, "n": total},
+    }
+
+
+def take_over(night: Night) -> None:
+    """Look once more that nothing stands above anybody's level of now, and move the pointer."""
+    run = night.run
+    forget(_unsuitable(run))
+    rows = Suggestion.objects.filter(run=run)
+    served = {
+        "people": rows.values("investor").distinct().count(),
+        "rows": rows.count(),
+        "unsuitable": _unsuitable(run).count(),
+    }
+    with transaction.atomic():
+        RecommenderRun.objects.filter(is_serving=True).exclude(pk=run.pk).update(is_serving=False)
+        night.end(facts={"served": served}, is_serving=True)
+
+
+def _unsuitable(run: RecommenderRun) -> Any:
+    """Suggestions of a run that may not be shown to their person today: their level fell or lapsed, or the fund changed, meanwhile."""
+    suitable = Q()
+    for level in jurisdiction().levels:
+        suitable |= Q(investor__level=level, fund__in=recommendable_funds(level).values("pk"))
+    return Suggestion.objects.filter(run=run).exclude(suitable, investor__in=suggestible(timezone.now()).values("pk"))

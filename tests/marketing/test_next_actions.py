@@ -1,0 +1,316 @@
+"""Next best actions by night: who gets which, that it holds when drawn, leads for advisors, and what marketers may see."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from advisor.models import Account, Consent, Goal, Household, Investor, Task
+from config.jobs import Job
+from marketing.models import NextAction, NextActionRun, NotInterested, Profile, RecommenderRun, Suggestion
+from marketing.selectors.next_action_page import next_action_page
+from marketing.selectors.next_action_words import plain_reason, reason_words
+from marketing.selectors.next_actions import next_action_of, to_draw
+from marketing.selectors.segment_words import sentence
+from marketing.selectors.segments import people_in, read_rule
+from marketing.services import next_actions as services
+from marketing.services.next_actions import LEADS_A_DAY, open_leads, refresh_next_actions, resume_next_actions
+from portfolios.models import Fund, Pool, PoolFund
+from tests.marketing.crowd import agreed, crowd
+
+pytestmark = pytest.mark.django_db
+EN = {"headers": {"accept-language": "en"}}
+IDLE = {"dormancy": "active", "assets_minor": 10_000_000, "idle_cash_minor": 6_000_000}
+
+
+@pytest.fixture
+def funds():
+    """Five funds of the pool, R1 to R5, and a run that serves."""
+    pool = Pool.objects.create(name="now", is_current=True)
+    made = [
+        Fund.objects.create(
+            code=f"N{grade:05d}", name_en=f"Fund {grade}", category="mixed", asset_class="mixed", risk_grade=grade, source="test"
+        )
+        for grade in range(1, 6)
+    ]  # fmt: skip
+    PoolFund.objects.bulk_create(PoolFund(pool=pool, fund=fund) for fund in made)
+    RecommenderRun.objects.create(status="done", is_serving=True)
+    return made
+
+
+def persons(n: int = 1, *, level=3, days=200, wants=True, profiling=True, **profile):
+    people = crowd(n, prefix=f"p{Investor.objects.count()}x", consent=False)
+    until = None if days is None else timezone.localdate() + timedelta(days=days)
+    Investor.objects.filter(pk__in=[one.pk for one in people]).update(level=level, level_valid_until=until)
+    Profile.objects.filter(pk__in=[one.pk for one in people]).update(**{"dormancy": "active", "idle_cash_minor": 0} | profile)
+    if profiling:
+        agreed(people, purpose=Consent.Purpose.PROFILING)
+    if wants:
+        agreed(people)
+    return people
+
+
+def suggest(people, *ranked):
+    run = RecommenderRun.objects.get(is_serving=True)
+    Suggestion.objects.bulk_create(
+        Suggestion(run=run, investor=one, fund=fund, rank=rank, score=1.0) for one in people for rank, fund in enumerate(ranked, 1)
+    )
+
+
+def one_of(investor) -> NextAction | None:
+    return NextAction.objects.filter(investor=investor).first()
+
+
+def rows():
+    return list(NextAction.objects.order_by("pk").values_list("pk", "kind", "fund", "channel", "hour", "reason", "data", "score", "day"))
+
+
+def drawn() -> set[int]:
+    return set(to_draw().values_list("pk", flat=True))
+
+
+def in_segment(*kinds, is_in=True) -> set[int]:
+    rule = read_rule({"version": 1, "rule": {"next_action": list(kinds), "is_in": is_in}})
+    return set(people_in(rule).values_list("pk", flat=True))
+
+
+def test_the_night_says_of_each_what_is_best_done_next(funds):
+    idle, = persons(**IDLE, active_hour=20, visit_channel="app", last_visit_at=timezone.now())  # fmt: skip
+    suggest([idle], funds[2])
+    expired, = persons(days=-3)  # fmt: skip
+    asleep, = persons(dormancy="dormant", dormancy_since=timezone.localdate(), idle_cash_minor=5_000_000)  # fmt: skip
+    stopped, = persons(plan_status="stopped", assets_minor=1)  # fmt: skip
+    calm, = persons(dormancy="calm")  # fmt: skip
+    assert refresh_next_actions() == 5
+    said = {one.pk: (one.kind, one.reason, one.fund_id) for one in NextAction.objects.all()}
+    assert said == {
+        idle.pk: ("place", "idle_cash", funds[2].pk),
+        expired.pk: ("assess", "level_expired", None),
+        asleep.pk: ("learn", "asleep", None),
+        stopped.pk: ("plan", "plan_stopped", None),
+        calm.pk: ("silence", "calm", None),
+    }
+    assert (one_of(idle).channel, one_of(idle).hour) == ("inbox", 20)
+
+
+def test_goals_that_lag_their_time_are_seen(funds):
+    behind, ahead = persons(2, goal_progress=0.3, assets_minor=1_000)
+    today, now = timezone.localdate(), timezone.now()
+    for one, years in ((behind, 1), (ahead, 9)):
+        Goal.objects.create(
+            account=Account.objects.create(investor=one), name="x", kind="home", amount_minor=1, target_minor=100,
+            made_at=now - timedelta(days=4 * 365), target_date=today + timedelta(days=365 * years),
+        )  # fmt: skip
+    refresh_next_actions()
+    assert one_of(behind).reason == "goal_behind"
+    assert one_of(behind).data == {"reached": 0.3, "gone": 0.8}
+    assert one_of(ahead).kind == "silence"
+    assert reason_words(one_of(behind)) == "30% of what is wanted of the goals is there, and 80% of the time for them has gone."
+
+
+def test_only_the_first_suggestion_that_suits_today_is_taken(funds):
+    one, = persons(level=2, **IDLE)  # fmt: skip
+    suggest([one], funds[4], funds[1], funds[0])
+    NotInterested.objects.create(investor=one, fund=funds[1])
+    refresh_next_actions()
+    assert one_of(one).fund == funds[0]
+
+
+def test_without_profiling_or_with_recommendations_off_there_is_nothing(funds):
+    persons(profiling=False, **IDLE)
+    off, = persons(**IDLE)  # fmt: skip
+    Investor.objects.filter(pk=off.pk).update(recommendations_off_at=timezone.now())
+    refresh_next_actions()
+    assert not NextAction.objects.exists()
+
+
+def test_consent_withdrawn_is_gone_when_drawn_and_from_the_rows_by_the_next_night(funds):
+    one, = persons(**IDLE)  # fmt: skip
+    suggest([one], funds[0])
+    refresh_next_actions()
+    assert in_segment("place") == {one.pk} == drawn()
+    agreed([one], False, days_ago=0, purpose=Consent.Purpose.PROFILING)
+    assert (in_segment("place"), in_segment("place", is_in=False), drawn(), next_action_of(one)) == (set(), set(), set(), None)
+    refresh_next_actions()
+    assert not NextAction.objects.exists()
+
+
+def test_marketing_withdrawn_is_not_drawn(funds):
+    one, = persons(**IDLE)  # fmt: skip
+    suggest([one], funds[0])
+    refresh_next_actions()
+    agreed([one], False, days_ago=0)
+    assert drawn() == set()
+
+
+@pytest.mark.parametrize("what", ["level", "no level", "run out", "off"])
+def test_a_level_that_fell_since_the_night_is_not_drawn(funds, what):
+    gone = timezone.localdate() - timedelta(days=2)
+    changes = {"level": {"level": 2}, "no level": {"level": None}, "run out": {"level_valid_until": gone}}
+    one, = persons(level=3, **IDLE)  # fmt: skip
+    suggest([one], funds[2])
+    refresh_next_actions()
+    assert drawn() == {one.pk}
+    Investor.objects.filter(pk=one.pk).update(**changes.get(what, {"recommendations_off_at": timezone.now()}))
+    assert (drawn(), in_segment("place")) == (set(), set())
+
+
+def test_a_fund_that_left_closed_rose_or_was_turned_down_is_not_drawn(funds):
+    four = persons(4, level=3, **IDLE)
+    for one, fund in zip(four, funds, strict=False):
+        suggest([one], fund if fund.risk_grade <= 3 else funds[0])
+    refresh_next_actions()
+    assert len(drawn()) == 4
+    NotInterested.objects.create(investor=four[3], fund=funds[0])
+    assert drawn() == {one.pk for one in four[:3]}
+    PoolFund.objects.filter(fund=funds[0]).delete()
+    Fund.objects.filter(pk=funds[1].pk).update(is_open=False)
+    Fund.objects.filter(pk=funds[2].pk).update(risk_grade=5)
+    assert drawn() == set()
+
+
+def test_a_new_assessment_ends_the_reminder_at_once(funds):
+    one, = persons(days=-1)  # fmt: skip
+    refresh_next_actions()
+    assert drawn() == {one.pk}
+    Investor.objects.filter(pk=one.pk).update(level_valid_until=timezone.localdate() + timedelta(days=365))
+    assert drawn() == set()
+
+
+def test_the_same_night_twice_writes_nothing_again_and_an_unchanged_row_keeps_its_day(funds):
+    persons(5, **IDLE)
+    persons(3, dormancy="dormant")
+    today = timezone.localdate()
+    assert refresh_next_actions(on=today) == 8
+    before = rows()
+    assert (refresh_next_actions(on=today), refresh_next_actions(on=today + timedelta(days=1))) == (0, 0)
+    assert rows() == before
+
+
+@pytest.mark.parametrize("n_blocks", [0, 1, 3])
+def test_killed_between_blocks_it_goes_on_and_ends_as_if_it_had_not_been(funds, monkeypatch, n_blocks):
+    persons(9, **IDLE)
+    refresh_next_actions()
+    wanted = rows()
+    NextAction.objects.all().delete()
+    NextActionRun.objects.all().delete()
+    monkeypatch.setattr(services, "BLOCK", 2)
+    plain, calls = services.read_block, []
+
+    def killed(*given):
+        if len(calls) == n_blocks:
+            raise KeyboardInterrupt
+        calls.append(given)
+        return plain(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "read_block", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refresh_next_actions()
+    assert NextAction.objects.count() == 2 * n_blocks
+    assert refresh_next_actions() == 0, "its lease still runs"
+    run = NextActionRun.objects.get()
+    NextActionRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    seen: list[int] = []
+    monkeypatch.setattr(services, "read_block", lambda *given: seen.append(given[0]) or plain(*given))
+    resume_next_actions(run.pk)
+    assert rows() == wanted
+    assert len(seen) == 5 - n_blocks, "blocks that were done are not done again"
+    run.refresh_from_db()
+    assert (run.status, run.n_changed, run.n_done) == (Job.Status.DONE, 9, 9)
+
+
+def test_the_queries_of_a_block_do_not_grow_with_the_people(funds, django_assert_max_num_queries):
+    suggest(persons(40, **IDLE), funds[0])
+    with django_assert_max_num_queries(40):
+        refresh_next_actions()
+
+
+# ── Leads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def advised(people, advisor, n: int, funds):
+    found = persons(n, **IDLE | {"has_advisor": True})
+    household = Household.objects.create(name=f"Of {advisor}", branch=people.anna_investor.household.branch, primary_advisor=advisor)
+    Investor.objects.filter(pk__in=[one.pk for one in found]).update(household=household)
+    suggest(found, funds[0])
+    return found
+
+
+def test_an_advisor_gets_the_most_pressing_first_a_few_a_day_and_none_twice(people, funds):
+    of_ada, of_bob = advised(people, people.ada, LEADS_A_DAY + 3, funds), advised(people, people.bob, 2, funds)
+    Profile.objects.filter(pk=of_ada[-1].pk).update(idle_cash_minor=9_000_000)
+    refresh_next_actions()
+    leads = Task.objects.filter(kind="next_action")
+    assert leads.filter(investor__in=of_ada).count() == LEADS_A_DAY
+    assert leads.filter(investor__in=of_bob).count() == 2
+    assert leads.filter(investor=of_ada[-1], params={"items": ["place"]}).exists()
+    assert NextActionRun.objects.get().n_leads == LEADS_A_DAY + 2
+    refresh_next_actions()
+    assert leads.count() == LEADS_A_DAY + 2
+    leads.update(state="done", opened_at=timezone.now() - timedelta(days=1))
+    assert open_leads(on=timezone.localdate()) == 3, "the rest come on the next day, and those done do not come again"
+
+
+def test_who_has_no_advisor_or_may_not_be_spoken_to_is_no_lead(people, funds):
+    advised(people, None, 1, funds)
+    off, = advised(people, people.ada, 1, funds)  # fmt: skip
+    refresh_next_actions()
+    Task.objects.all().delete()
+    agreed([off], False, days_ago=0)
+    assert open_leads(on=timezone.localdate()) == 0
+
+
+# ── What is seen ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_marketers_see_counts_of_ten_and_more_and_never_people(people, funds, client, django_assert_max_num_queries):
+    asked = persons(23, days=-3, active_hour=9)
+    persons(4, dormancy="dormant", active_hour=9)
+    persons(12, dormancy="calm")
+    refresh_next_actions()
+    shown = {one.kind: (one.n, [(cell.hours, cell.n) for cell in one.cells]) for one in next_action_page()["actions"]}
+    assert shown["assess"] == (20, [("8:00–12:00", 20)])
+    assert shown["learn"] == (None, []) and shown["silence"] == (None, [])  # the twelve would give the four away
+    client.force_login(people.mark)
+    with django_assert_max_num_queries(12):
+        page = client.get(reverse("next_actions"), **EN).content.decode()
+    assert "Answer the questionnaire" in page or "answer the questionnaire" in page
+    assert not any(one.pseudonym in page or f">{one.user.name}<" in page for one in asked)
+    assert not NextAction.objects.visible_to(people.mark).exists()
+
+
+def test_before_the_first_night_the_page_says_so(people, client):
+    client.force_login(people.mark)
+    assert "Nothing has been worked out yet" in client.get(reverse("next_actions"), **EN).content.decode()
+
+
+def test_an_advisor_sees_the_reason_on_the_clients_page_and_another_advisor_does_not(people, funds, client, django_assert_max_num_queries):
+    client_, = advised(people, people.ada, 1, funds)  # fmt: skip
+    refresh_next_actions()
+    slot = reverse("client_next_action_slot", args=[client_.pk])
+    client.force_login(people.ada)
+    assert slot in client.get(reverse("advisors:client", args=[client_.pk]), **EN).content.decode()
+    with django_assert_max_num_queries(14):
+        text = client.get(slot, **EN).content.decode()
+    assert "60,000" in text and "Fund 1" in text and "others" not in text
+    Investor.objects.filter(pk=client_.pk).update(level=None)
+    assert "Fund 1" not in client.get(slot, **EN).content.decode()
+    client.force_login(people.bob)
+    assert client.get(slot).status_code == 404
+
+
+def test_a_segment_of_a_next_action_is_said_in_words(funds):
+    rule = read_rule({"version": 1, "rule": {"next_action": ["place", "learn"]}})
+    assert "best next: place idle cash or wake with something to learn" in sentence(rule)
+
+
+def test_every_reason_has_a_sentence(funds):
+    from marketing.kernels.next_action import RULES
+
+    today = f"{timezone.localdate():%Y-%m-%d}"
+    data = {"until": today, "since": today, "reached": 0.5, "gone": 0.9, "idle_minor": 100}
+    for code, kind in RULES:
+        one = NextAction(kind=kind, reason=code, data=data, fund=funds[0] if kind == "place" else None)
+        assert reason_words(one) and (reason_words(one) == plain_reason(code) or plain_reason(code) in {"", plain_reason("asleep")})
