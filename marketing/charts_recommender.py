@@ -73,7 +73,7 @@ def quality_card(report: Report) -> Card | None:
             "yaxis": {"categoryorder": "array", "categoryarray": order},
         },
     }  # fmt: skip
-    return Card("quality", _quality_title(report), figure, [], [], [_("Whiskers: 95 % intervals, by drawing the tested people anew.")])
+    return Card("quality", _quality_title(report), figure, [], [], [_("Whiskers: intervals (95%), by drawing the tested people anew.")])
 
 
 def _quality_title(report: Report) -> str:
@@ -99,7 +99,7 @@ def difference_card(report: Report) -> Card | None:
             "xaxis": {"zeroline": True, "tickformat": "+.2f", "title": {"text": _("nDCG@10 less that of popularity")}},
         },
     }
-    note = _("For certain: the whole 95 % interval lies right of zero. The guard asks this of what is to serve.")
+    note = _("For certain: the whole interval (95%) lies right of zero. The guard asks this of what is to serve.")
     return Card("difference", title, figure, [], [], [note])
 
 

@@ -4,6 +4,13 @@ import pytest
 from django.db import transaction
 
 
+def pytest_collection_modifyitems(items):
+    """pytest-django makes the databases that some test is marked for; the fixture of a module alone does not say so."""
+    for item in items:
+        if "world" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.django_db)
+
+
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker):
     from demo.services import load_demo_world

@@ -101,7 +101,7 @@ def _report(report: dict[str, Any]) -> list[str]:
         "silence": _("days of silence"), "naive": _("silent for less than %(length)s") % {"length": f"{report['naive']:.1f}"},
     }  # fmt: skip
     if report["areas"]:
-        lines += ["", _("Who comes again: area under the ROC curve, 95 % interval")]
+        lines += ["", _("Who comes again: area under the ROC curve, interval (95%)")]
     for name, area in report["areas"].items():
         row = f"{names[name]:<28}{area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
         if gap := report["differences"].get(name):
