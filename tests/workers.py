@@ -53,7 +53,7 @@ def empty_queues() -> None:
 def kill(process: subprocess.Popen[bytes]) -> None:
     """kill -9 of the worker with everything it started; returns when it is gone."""
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 @contextmanager
@@ -72,12 +72,12 @@ def start_worker(queues: str = "now,bulk", settings_module: str = "config.settin
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 try:
-                    process.wait(timeout=10)
+                    process.wait(timeout=60)
                 except subprocess.TimeoutExpired:
                     kill(process)
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 30, every: float = 0.05) -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 90, every: float = 0.05) -> None:
     """Poll until the condition holds; fails with the worker's last words when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

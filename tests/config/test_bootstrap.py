@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def bootstrap(folder: Path, *more: str, **environment: str) -> subprocess.CompletedProcess:
     clean = {"PATH": os.environ["PATH"], "PYTHON": sys.executable} | environment
-    return subprocess.run(["sh", "config/bootstrap.sh", *more], cwd=folder, env=clean, capture_output=True, text=True, timeout=120)
+    return subprocess.run(["sh", "config/bootstrap.sh", *more], cwd=folder, env=clean, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def clone(tmp_path):
 
 
 def test_an_environment_that_never_got_its_pip_is_made_again(clone):
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")], check=True, timeout=300)
     ended = bootstrap(clone)
     assert ended.returncode == 0, ended.stderr
     assert (clone / ".venv/installed-requirements.txt").exists()
@@ -54,6 +54,6 @@ def test_a_python_that_is_not_there_is_named(clone):
 def test_ctrl_c_ends_a_command_with_a_sentence(tmp_path):
     command = [sys.executable, "manage.py", "shell", "-c", "raise KeyboardInterrupt"]
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
     assert "Stopped before the end" in ended.stderr and "Traceback" not in ended.stderr

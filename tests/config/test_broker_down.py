@@ -61,7 +61,7 @@ class Redis:
             command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             asking = redis.Redis(port=self.port)
-            wait_until(lambda: self.answers(asking), seconds=10)
+            wait_until(lambda: self.answers(asking))
 
     @staticmethod
     def answers(asking: redis.Redis) -> bool:
@@ -73,7 +73,7 @@ class Redis:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=60)
             self.process = None
 
 

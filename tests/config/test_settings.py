@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def start(tmp_path, **settings):
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path / "var")} | settings
     code = "import config.settings as s; print(s.SECRET_KEY, s.SESSION_COOKIE_SECURE, s.SECURE_HSTS_SECONDS, s.BIND)"
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_the_catalogues_are_not_stale(tmp_path):
         cwd=copy,
         check=True,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "."},
-        timeout=120,
+        timeout=300,
     )
     for language, path in CATALOGUES.items():
         fresh = {(entry.msgctxt, entry.msgid) for entry in entries(copy / path.relative_to(ROOT)) if not entry.obsolete}
