@@ -193,6 +193,7 @@ def _figures(report: Report, one: Candidate, has_opponent: bool) -> list[tuple[s
         (_("Coverage"), percent(one.coverage, 1)),
         (_("Novelty"), figure_words(one.novelty, 2)),
         (_("Diversity"), figure_words(one.diversity)),
+        (_("Monthly ROI@10"), percent(one.roi.mean, 2) if one.roi else "–"),
     ]
 
 

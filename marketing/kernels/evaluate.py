@@ -2,7 +2,8 @@
 
 Every item is ranked (no sampled negatives), what a person touched in training is left out, and people without a test item are
 not counted. nDCG@k has the ideal of as many hits as there are test items, k at most (Järvelin and Kekäläinen 2002); MAP@k
-divides by the same number. Intervals are percentile bootstraps over people (Efron 1979).
+divides by the same number. ROI@k is the mean monthly return, in the weeks tested, of the k items of a list (FAR-Trans,
+arXiv 2407.08692); of items without a known return nothing is said. Intervals are percentile bootstraps over people (Efron 1979).
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ class Evaluation:
     ndcg: Doubles
     recall: Doubles
     average_precision: Doubles
+    roi: Doubles  # (people whose list has an item with a known return,)
     coverage: float
     novelty: float
     diversity: float
@@ -44,6 +46,8 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         by_person = {"ndcg": self.ndcg, "recall": self.recall, "map": self.average_precision}
+        if len(self.roi):
+            by_person["roi"] = self.roi
         means = {f"{name}@{self.n}": mean_with_interval(values, self.seed) for name, values in by_person.items()}
         return means | {"coverage": self.coverage, "novelty": self.novelty, "diversity": self.diversity}
 
@@ -67,11 +71,13 @@ def evaluate(
     n: int = 10,
     allowed: Ints | None = None,
     vectors: Floats | None = None,
+    returns: Doubles | None = None,
     seed: int = 42,
 ) -> Evaluation:
     """Rank for everybody with a test item, among `allowed` columns (default: all), and hold the ranking against `test`.
 
-    `model` is fitted on `train`; both matrices are people x items. `vectors` (items, any) are what diversity is told by.
+    `model` is fitted on `train`; both matrices are people x items. `vectors` (items, any) are what diversity is told by,
+    `returns` (items,) what each returned a month in the weeks tested, NaN where unknown.
     ValueError where the shapes differ.
     """
     if train.shape != test.shape:
@@ -92,6 +98,7 @@ def evaluate(
         ndcg=ndcg(hits, n_wanted),
         recall=hits.sum(axis=1) / np.maximum(n_wanted, 1),
         average_precision=average_precision(hits, n_wanted),
+        roi=roi(items, returns) if returns is not None else np.zeros(0),
         coverage=len(np.unique(items[items >= 0])) / max(n_rankable, 1),
         novelty=_novelty(items, touched),
         diversity=_diversity(items, told_by),
@@ -119,6 +126,14 @@ def average_precision(hits: npt.NDArray[np.bool_], n_wanted: Ints) -> Doubles:
     """The precision at each hit, summed and divided by how many hits there could be."""
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return np.asarray((precision * hits).sum(axis=1) / np.minimum(n_wanted, hits.shape[1]))
+
+
+def roi(items: Ints, returns: Doubles) -> Doubles:
+    """The mean return of each list (people, n), of those that have an item with a known return."""
+    found = np.where(items >= 0, returns[items], np.nan)
+    is_known = ~np.isnan(found)
+    n_known = is_known.sum(axis=1)
+    return np.asarray(np.where(is_known, found, 0.0).sum(axis=1)[n_known > 0] / n_known[n_known > 0])
 
 
 def _binary(matrix: sp.csr_matrix) -> sp.csr_matrix:

@@ -53,6 +53,7 @@ class Candidate:
     coverage: float | None
     novelty: float | None
     diversity: float | None
+    roi: Interval | None  # of the lists' funds in the weeks tested, a month
     vs_popularity: Interval | None
     vs_serving: Interval | None
     groups: dict[str, Group]  # "1" … "5", "warm", "cold"
@@ -166,6 +167,7 @@ def _candidate(data: dict[str, Any]) -> Candidate:
         coverage=_number(metrics.get("coverage")),
         novelty=_number(metrics.get("novelty")),
         diversity=_number(metrics.get("diversity")),
+        roi=_interval(metrics.get("roi@10")),
         vs_popularity=_interval(data.get("vs_popularity")),
         vs_serving=_interval(data.get("vs_serving")),
         groups=_groups(_dict(data.get("by_level"))) | _groups({name: data[name] for name in ("warm", "cold") if name in data}),

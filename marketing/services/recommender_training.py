@@ -2,7 +2,7 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from marketing.selectors.interactions import levels_of
 from marketing.services.recommender_night import Night
 from marketing.services.recommender_parts import Arrays, evaluations_of, keep_evaluation
 from marketing.services.spark import candidates
+from portfolios.selectors import monthly_returns
 
 log = logging.getLogger(__name__)
 
@@ -73,20 +74,26 @@ def train_candidates(night: Night) -> None:
     if len(held.tested) < MIN_TESTED:
         _too_little(night, {"split": split}, test_users=len(held.tested))
         return
-    levels = levels_of(held.train.users[held.tested])
+    levels, returns = levels_of(held.train.users[held.tested]), _returns(held, night.as_of)
     makers = candidates(night.run.seed, recent=recent_weights(held.before, held.train.items))
     night.write(report=night.run.report | {"split": split}, n_total=len(makers))
     for name, make in makers.items():
         done = night.run.report.get("candidates", [])
         if name not in {one["name"] for one in done}:
-            told, arrays = _tried(night, name, make, held, levels)
+            told, arrays = _tried(night, name, make, held, levels, returns)
             with transaction.atomic():
                 night.write(report=night.run.report | {"candidates": [*done, told]}, n_done=len(done) + 1)
                 keep_evaluation(night.run, name, arrays)
     night.enter(Stage.GUARD, facts={})
 
 
-def _tried(night: Night, name: str, make: Any, held: HeldBack, levels: Any) -> tuple[dict[str, Any], Arrays]:
+def _returns(held: HeldBack, as_of: datetime) -> Any:
+    """What each fund returned a month in the held-back weeks, NaN where its prices do not say."""
+    found = monthly_returns(held.train.items.tolist(), timezone.localdate(as_of - timedelta(days=held.days)), timezone.localdate(as_of))
+    return np.array([found.get(fund, np.nan) for fund in held.train.items.tolist()])
+
+
+def _tried(night: Night, name: str, make: Any, held: HeldBack, levels: Any, returns: Any) -> tuple[dict[str, Any], Arrays]:
     """What the model card says of a candidate, and its figures by person; why it failed, and none."""
     begun = night.run.report.get("begun", {})
     if begun.get(name, 0) >= TRIES_A_CANDIDATE:
@@ -96,7 +103,7 @@ def _tried(night: Night, name: str, make: Any, held: HeldBack, levels: Any) -> t
     try:
         model = make()
         model.fit(held.train.values)
-        found = evaluate(model, held.train.values, held.test, n=N, seed=night.run.seed)
+        found = evaluate(model, held.train.values, held.test, n=N, returns=returns, seed=night.run.seed)
     # One bad model does not cost the others the night.
     except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError, SparkUnavailableError) as error:
         log.exception("%s could not be trained", name)

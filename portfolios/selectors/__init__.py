@@ -30,7 +30,7 @@ from portfolios.selectors.funds import (
     redemption_fees,
     settlement_lag,
 )
-from portfolios.selectors.history import growth_of, load_history, nav_on, return_matrix
+from portfolios.selectors.history import growth_of, load_history, monthly_returns, nav_on, return_matrix
 from portfolios.selectors.matrices import MonthMatrix, daily_block, month_end_matrix
 from portfolios.selectors.model_sets import current_models
 from portfolios.selectors.orders import orders_of, steps_of, why_not
@@ -74,6 +74,7 @@ __all__ = [
     "latest_screen",
     "load_history",
     "month_end_matrix",
+    "monthly_returns",
     "nav_on",
     "note_sentence",
     "orders_of",

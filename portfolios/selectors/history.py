@@ -1,7 +1,7 @@
 """Reading stored NAV histories back as arrays."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 
 import numpy as np
@@ -12,6 +12,9 @@ from portfolios.kernels.types import FundHistory, Growth, ReturnMatrix
 from portfolios.models import Fund, NavYear
 
 _YEAR_COLUMNS = ("fund_id", "fund__code", "days", "nav_micro", "total_return", "distribution_micro")
+LONGEST_SILENCE = timedelta(days=31)  # a price older than this says nothing of a day
+SHORTEST_DAYS = 7  # over which a return says something of a month
+DAYS_A_MONTH = 365.25 / 12
 
 
 def load_history(fund_ids: Iterable[int], since: date | None = None) -> dict[int, FundHistory]:
@@ -64,3 +67,17 @@ def growth_of(weights: dict[str, float], since: date | None = None) -> Growth:
     """Growth of 1 in the weights, rebalanced on the first day of each month, from the first day all funds have a price."""
     codes = sorted(code for code, weight in weights.items() if weight)
     return portfolio_growth(return_matrix(codes, since), np.array([weights[code] for code in codes]))
+
+
+def monthly_returns(fund_ids: Iterable[int], since: date, until: date) -> dict[int, float]:
+    """What funds returned a month (of 365.25 / 12 days, compounded) from their last price by `since` to their last by `until`.
+
+    Distributions reinvested. A fund without two prices at least a week apart by these days is left out. One query.
+    """
+    found = {}
+    for fund_id, history in load_history(fund_ids, since - LONGEST_SILENCE).items():
+        first, last = (int(np.searchsorted(history.dates, day.toordinal(), side="right")) - 1 for day in (since, until))
+        if first >= 0 and history.dates[last] - history.dates[first] >= SHORTEST_DAYS:
+            months = float(history.dates[last] - history.dates[first]) / DAYS_A_MONTH
+            found[fund_id] = float(history.total_return[last] / history.total_return[first]) ** (1 / months) - 1
+    return found

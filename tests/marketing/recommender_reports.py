@@ -23,7 +23,7 @@ def candidate(name: str, ndcg: float) -> dict[str, Any]:
         "settings": {"k": 100} if name.startswith("item_") else {"factors": 64, "seed": 42},
         "metrics": {
             "ndcg@10": interval(ndcg), "recall@10": interval(ndcg * 0.8), "map@10": interval(ndcg * 0.6), "coverage": 1 - ndcg,
-            "novelty": 3 + 10 * ndcg, "diversity": 0.4 + ndcg / 2,
+            "novelty": 3 + 10 * ndcg, "diversity": 0.4 + ndcg / 2, "roi@10": interval(0.0123),
         },
         "by_level": {
             str(level): {"users": users, "ndcg@10": interval(ndcg + level / 100)} for level, users in enumerate((94, 61, 83, 42, 4), 1)

@@ -23,7 +23,9 @@ from marketing.selectors.recommender_factors import serving_factors
 from marketing.services import execute_training, recommender_parts, recommender_serving, recommender_training, request_training
 from marketing.services.recommender_night import Night
 from portfolios.kernels.errors import DataError
+from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund
+from portfolios.services import store_histories
 
 N_INVESTORS, N_FUNDS, N_EVENTS, N_DAYS = 200, 100, 3_000, 100
 N_KNOWN = N_INVESTORS - 1  # one of them, by the seed, never looked at anything
@@ -90,6 +92,15 @@ def test_the_model_card_says_what_was_learned_from_tried_decided_filtered_and_se
     rows = Suggestion.objects.filter(run=run)
     assert report["served"] == {"people": rows.values("investor").distinct().count(), "rows": rows.count(), "unsuitable": 0}
     assert set(report["seconds"]) == set(Stage.values) and report["versions"]["numpy"] == np.__version__
+
+
+def test_the_report_says_what_the_lists_would_have_returned_in_the_weeks_held_back(market):
+    for code in Fund.objects.values_list("code", flat=True):
+        days = timezone.localdate().toordinal() - np.arange(80, -1, -1)
+        growth = 1.01 ** (np.arange(81) / (365.25 / 12))
+        nav = np.round(growth * 1e6).astype(np.int64)
+        store_histories([FundHistory(code, days, nav, nav / 1e6, None)])
+    assert {round(one["metrics"]["roi@10"]["mean"], 4) for one in train().report["candidates"]} == {0.01}
 
 
 def test_a_reason_names_something_the_person_really_touched(market):

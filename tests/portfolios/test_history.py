@@ -1,6 +1,6 @@
 """Storing NAV histories and reading them back."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from portfolios.kernels.errors import DataError
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, NavYear
-from portfolios.selectors import daily_block, growth_of, load_history, month_end_matrix, nav_on, return_matrix
+from portfolios.selectors import daily_block, growth_of, load_history, month_end_matrix, monthly_returns, nav_on, return_matrix
 from portfolios.services import store_counted, store_histories
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +128,18 @@ def test_the_nav_on_a_day_without_one_is_the_last_before_it():
     assert nav_on(fund.pk, date(2019, 12, 29)) == (date(2019, 12, 29), 1_001_000)
     assert nav_on(fund.pk, date(2020, 6, 1)) == (date(2019, 12, 30), 1_002_000)
     assert nav_on(fund.pk, date(2024, 6, 1)) == (date(2020, 12, 31), 1_501_000)
+
+
+def test_monthly_returns_are_of_the_last_prices_by_two_days_and_need_a_week(django_assert_num_queries):
+    funds = [make_fund(code) for code in "ABC"]
+    store_histories([make_history(n=60), make_history("B", n=3)])
+    first, second = date(2020, 1, 5), date(2020, 2, 8)
+    with django_assert_num_queries(1):
+        found = monthly_returns([fund.pk for fund in funds], first, second)
+    (since, before), (until, after) = nav_on(funds[0].pk, first), nav_on(funds[0].pk, second)
+    months = (until - since).days / (365.25 / 12)
+    assert found == {funds[0].pk: pytest.approx((after / before) ** (1 / months) - 1)}
+    assert monthly_returns([funds[0].pk], first, first + timedelta(days=6)) == {}
 
 
 def test_a_matrix_joins_calendars_and_does_not_carry_a_dead_fund_forward(django_assert_num_queries):

@@ -88,6 +88,15 @@ def test_coverage_novelty_and_diversity_by_hand():
     assert evaluate(Fixed([[1, 2]] * 4), train, test, n=2, vectors=vectors).diversity == pytest.approx(1 - 1 / math.sqrt(2))
 
 
+def test_roi_is_the_mean_return_of_a_list_as_far_as_it_is_known():
+    train, test = pairs((4, 5), (0, 0), (1, 0), (2, 3)), pairs((4, 5), (0, 1), (1, 1), (2, 4))
+    returns = np.array([0.9, 0.02, -0.01, np.nan, np.nan])
+    found = evaluate(Fixed([[1, 2], [3, 2], [3, -1], [0, 0]]), train, test, n=2, returns=returns)
+    assert found.roi == pytest.approx([0.005, -0.01])  # the third list holds nothing of which a return is known
+    assert found.as_json()["roi@2"]["mean"] == pytest.approx(-0.0025)
+    assert "roi@2" not in evaluate(Fixed([[1, 2]] * 4), train, test, n=2, returns=np.full(5, np.nan)).as_json()
+
+
 def test_figures_are_those_of_a_plain_reading():
     random = np.random.default_rng(5)
     train = sp.random(80, 30, 0.1, format="csr", random_state=6, dtype=np.float32)
