@@ -8,6 +8,7 @@ from marketing.selectors.suiting import FundRow, Person, World
 
 LEAST_GAP = 0.01  # of the portfolio: the plan lacks less than that of nothing
 SIMILAR = 0.9  # correlation from which on two funds of one category do the same work
+LEAST_ALIKE = 0.5  # correlation below which a fund is not called similar to another one, whatever a model finds alike in their buyers
 
 
 def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +24,8 @@ def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str
     for pk in sorted(person.holds):
         if costs_less(world, fund, world.funds[pk]):
             return _compared(words.CHEAPER, fund, world.funds[pk])
-    if learned.get("code") in words.CODES and learned.get("fund_id") in world.funds:
+    touched = world.funds.get(learned.get("fund_id", 0))
+    if learned.get("code") in words.CODES and touched is not None and moves_like(world, fund, touched):
         return dict(learned)
     return {"code": words.WITHIN_LEVEL}
 
@@ -33,6 +35,12 @@ def beside(world: World, fund: FundRow, other: FundRow) -> dict[str, Any]:
     if costs_less(world, fund, other):
         return _compared(words.CHEAPER_THAN_THIS, fund, other)
     return {"code": words.LIKE_THIS, "fund_id": other.pk}
+
+
+def moves_like(world: World, fund: FundRow, other: FundRow) -> bool:
+    """Whether two funds move together enough for a reader to find the one similar to the other; False where that is not known."""
+    one, two = (world.plans.column_of(row.code, row.category) for row in (fund, other))
+    return one >= 0 and two >= 0 and world.plans.correlation(one, two) >= LEAST_ALIKE
 
 
 def costs_less(world: World, fund: FundRow, other: FundRow) -> bool:

@@ -10,7 +10,7 @@ from advisor.models import Investor
 from marketing.kernels.suiting import STEP
 from marketing.models import NotInterested, Suggestion
 from marketing.selectors.plans import current_plans
-from marketing.selectors.suggestion_reasons import beside, reason_for
+from marketing.selectors.suggestion_reasons import LEAST_ALIKE, beside, reason_for
 from marketing.selectors.suggestion_words import reason_in_words
 from marketing.selectors.suiting import FundRow, Person, Suited, World, judge, load_world
 from portfolios.models import Fund
@@ -18,7 +18,6 @@ from portfolios.models import Fund
 MOST_SHOWN = 10
 PROPOSED = 40  # stored suggestions that are asked again
 BY_PLAN, BY_LIKENESS = "plan", "likeness"  # what proposed a fund where no model did
-LEAST_ALIKE = 0.5  # correlation with the fund of a page below which another one is not similar to it
 
 
 @dataclass(frozen=True, slots=True)

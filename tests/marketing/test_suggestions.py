@@ -195,7 +195,7 @@ def test_a_cheaper_similar_fund_is_named_with_its_true_fees(people, market):
     ModelSet.objects.update(is_current=False)
     Fund.objects.filter(code="BO1").update(annual_fee_bps=120)
     Fund.objects.filter(code="BO2").update(annual_fee_bps=60, sales_fee_bps=10)
-    approve_plain_models(alike=[("BO1", "BO2")], weights={"MX1": 1.0})
+    approve_plain_models(alike=[("BO1", "BO2"), ("MX2", "BO2"), ("MX2", "BO3")], weights={"MX1": 1.0})
     investor = agree(people.anna_investor)
     hold(investor, cash_minor=8_000_000, BO1=1_000_000, MM1=1_000_000)
     suggest(investor, "BO2", "BO3", code="like_viewed", fund_id=Fund.objects.get(code="MX2").pk)
@@ -204,6 +204,20 @@ def test_a_cheaper_similar_fund_is_named_with_its_true_fees(people, market):
     assert found["BO3"]["code"] == "like_viewed", "not similar, so its price is no reason"
     Fund.objects.filter(code="BO2").update(annual_fee_bps=120)
     assert suggestions_to_show(investor, n=5)[0].reason_data["code"] == "like_viewed", "as it costs today"
+
+
+def test_what_the_same_people_touched_is_only_called_similar_where_it_moves_together(anna):
+    ModelSet.objects.update(is_current=False)
+    approve_plain_models(alike=[("BO1", "MX3")], weights={"MX1": 1.0})
+    make_fund("new", category="unheard of", asset_class="mixed", grade=3)
+
+    def reason(of):
+        suggest(anna, "BO1", code="like_bought", fund_id=Fund.objects.get(code=of).pk)
+        return suggestions_to_show(anna)[0].reason_data["code"]
+
+    assert reason("MX3") == "like_bought"
+    assert reason("EQ3") == "within_level", "the model found the same people with both, no more"
+    assert reason("new") == "within_level", "nobody knows how it moves"
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
