@@ -115,7 +115,7 @@ def first_filter(block: Block, who: int, fund: int) -> str:
     if any(other >= 0 and funds.family[other] == funds.family[fund] for other in people.declined[who]):
         return "not_interested"
     cap = 0.5 if block.is_money[fund] else 0.2
-    places = [place for place, other in enumerate(people.held[who]) if other == fund]
+    places = [place for place, other in enumerate(people.held[who]) if other >= 0 and funds.family[other] == funds.family[fund]]
     if sum(people.share[who, place] for place in places) >= cap:
         return "cap"
     held = sum(after for place, after in enumerate(_after_selling(people, who)) if place in places)

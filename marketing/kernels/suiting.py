@@ -139,9 +139,10 @@ def _any_of_family(funds: Funds, candidates: IntArray, declined: IntArray) -> Bo
 def _over_cap(people: People, funds: Funds, candidates: IntArray) -> BoolArray:
     """Whether the small purchase would take the fund past the cap of one fund, or all their money already stands there.
 
-    A fund of the plan of somebody who holds nothing has its weight from the plan, which keeps the caps itself.
+    Share classes are one fund. A fund of the plan of somebody who holds nothing has its weight from the plan, which keeps the caps itself.
     """
-    is_same = (candidates[:, :, None] == people.held[:, None, :]) & (people.held >= 0)[:, None, :]
+    family = np.where(people.held >= 0, funds.family[np.maximum(people.held, 0)], -1)
+    is_same = funds.family[np.maximum(candidates, 0)][:, :, None] == family[:, None, :]
     held = (is_same * people.weight[:, None, :]).sum(axis=2)
     share = (is_same * people.share[:, None, :]).sum(axis=2)
     cap = funds.cap[np.maximum(candidates, 0)]

@@ -98,6 +98,13 @@ def test_another_share_class_of_a_declined_fund_is_not_suggested(anna):
     assert removed(anna, "MX1", "MX3") == ["not_interested", ""]
 
 
+def test_the_cap_of_one_fund_counts_all_of_its_share_classes(people, market):
+    Fund.objects.filter(code__in=["MX1", "MX2"]).update(family_code="MX")
+    investor = agree(people.anna_investor)
+    hold(investor, cash_minor=8_100_000, MX1=1_900_000)
+    assert removed(investor, "MX1", "MX2", "MX3") == ["cap", "cap", ""]
+
+
 def test_two_share_classes_and_two_funds_that_move_together_are_alike(anna):
     ModelSet.objects.update(is_current=False)
     approve_plain_models(alike=[("BO1", "MX1")])
