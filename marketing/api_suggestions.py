@@ -62,8 +62,8 @@ router = Router()
 def suggestions(request: HttpRequest, investor: str, n: int = USUAL) -> Any:
     """Up to n funds (1 to 10; what is outside counts as the nearest of these) that pass every filter at this moment.
 
-    An empty list says that nothing may be suggested: no consent, recommendations off, no level in force, or nothing that
-    fits. Each fund in the answer counts as shown.
+    An empty list says that nothing may be suggested: no consent, recommendations off, account shut, no level in force,
+    or nothing that fits. Each fund in the answer counts as shown.
     """
     person = Investor.objects.filter(pseudonym=investor.replace("\x00", ""), erased_at=None).first()
     if person is None:

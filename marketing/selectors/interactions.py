@@ -77,9 +77,9 @@ def _is_in(keys: np.ndarray, ascending: np.ndarray) -> np.ndarray:
 
 
 def suggestible(now: datetime) -> QuerySet[Investor]:
-    """Who may be suggested something: valid level, recommendations on, consent to profiling."""
+    """Who may be suggested something: valid level, recommendations on, consent to profiling, an account that is not shut."""
     return investors_with_consent(Consent.Purpose.PROFILING).filter(
-        level__isnull=False, level_valid_until__gte=timezone.localdate(now), recommendations_off_at__isnull=True
+        level__isnull=False, level_valid_until__gte=timezone.localdate(now), recommendations_off_at__isnull=True, user__is_active=True
     )
 
 
@@ -93,8 +93,3 @@ def levels_of(investors: np.ndarray) -> np.ndarray:
     """The level of each of some investors, 0 for none."""
     known = dict(Investor.objects.exclude(level=None).values_list("pk", "level"))
     return np.array([known.get(pk, 0) for pk in investors.tolist()], np.int64)
-
-
-def is_suggestible(investor: Investor, now: datetime) -> bool:
-    """The same conditions for one investor, asked again whenever a suggestion is about to be shown."""
-    return investor.has_valid_level(timezone.localdate(now)) and suggestible(now).filter(pk=investor.pk).exists()

@@ -201,9 +201,11 @@ def load_world(investors: Sequence[int], funds: Iterable[int] = (), plans: Plans
 
 
 def _people(investors: Sequence[int]) -> dict[int, Person]:
-    """Who agrees to profiling and has not switched recommendations off, with their goals. One query."""
+    """Who agrees to profiling and has not switched recommendations off, with their goals; nobody whose account is shut. One query."""
     reviewed = Readvice.objects.filter(run__is_current=True, goal=OuterRef("accounts__goals")).values("risk_aversion")[:1]
-    agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(pk__in=list(investors), recommendations_off_at=None, erased_at=None)
+    agreed = investors_with_consent(Consent.Purpose.PROFILING).filter(
+        pk__in=list(investors), recommendations_off_at=None, erased_at=None, user__is_active=True
+    )
     people: dict[int, Person] = {}
     for pk, level, until, goal, portfolio, by, amount, name, cash, gamma in agreed.annotate(own_gamma=Subquery(reviewed)).values_list(
         *_PERSON

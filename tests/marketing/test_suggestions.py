@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -72,6 +73,7 @@ CHANGES = {
     "wound up": lambda anna: Fund.objects.filter(code="MX1").update(ended_on=timezone.localdate()),
     "left the pool": lambda anna: PoolFund.objects.filter(fund__code="MX1").delete(),
     "off": lambda anna: set_preference(investor=anna, switch="recommendations", is_on=False),
+    "account shut": lambda anna: get_user_model().objects.filter(pk=anna.user_id).update(is_active=False),
     "no consent": lambda anna: give_consent(investor=anna, purpose=Consent.Purpose.PROFILING, is_given=False, source="test"),
     "not interested": lambda anna: decline(investor=anna, fund=Fund.objects.get(code="MX1")),
     "cap": lambda anna: Holding.objects.create(
@@ -80,7 +82,7 @@ CHANGES = {
     "another run": lambda anna: RecommenderRun.objects.update(is_serving=False),
     "no models": lambda anna: ModelSet.objects.update(is_current=False),
 }
-NOTHING_AT_ALL = {"expired", "no level", "off", "no consent", "no models"}
+NOTHING_AT_ALL = {"expired", "no level", "off", "account shut", "no consent", "no models"}
 
 
 @pytest.mark.parametrize("what", CHANGES)
