@@ -55,9 +55,15 @@ def is_page(request: HttpRequest, response: HttpResponse) -> bool:
         and response.status_code == 200
         and response.get("Content-Type", "").startswith("text/html")
         and not request.headers.get("HX-Request")
+        and not is_prefetch(request)
         and request.resolver_match is not None
         and bool(request.resolver_match.view_name)
     )
+
+
+def is_prefetch(request: HttpRequest) -> bool:
+    """Whether a browser asks ahead of its reader, who may never open the page."""
+    return "prefetch" in request.headers.get("Sec-Purpose", "")
 
 
 def channel_of(request: HttpRequest) -> str:

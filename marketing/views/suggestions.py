@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from advisor.models import Investor
 from advisor.selectors import investor_of
 from identity import elder
+from marketing.middleware import is_prefetch
 from marketing.models import Surface
 from marketing.selectors.suggestions import ShownSuggestion, declined_funds, suggestions_beside, suggestions_to_show
 from marketing.services.suggestions import decline, note_impressions, take_back
@@ -90,5 +91,5 @@ def _varied(response: HttpResponse) -> HttpResponse:
 
 
 def _note(request: HttpRequest, investor: Investor, shown: list[ShownSuggestion], surface: Surface) -> None:
-    if request.method == "GET" and shown:
+    if request.method == "GET" and shown and not is_prefetch(request):
         note_impressions(investor=investor, shown=shown, surface=surface)

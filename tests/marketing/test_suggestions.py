@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from advisor.models import Consent, Investor
 from advisor.services import give_consent, set_preference
 from marketing.kernels.suiting import REMOVED, STEP
-from marketing.models import NotInterested, RecommenderRun, Suggestion, SuggestionImpression
+from marketing.models import Event, NotInterested, RecommenderRun, Suggestion, SuggestionImpression
 from marketing.selectors.suggestion_words import CODES, reason_in_words
 from marketing.selectors.suggestions import suggestions_beside, suggestions_to_show
 from marketing.selectors.suiting import suit_block
@@ -276,6 +276,21 @@ def test_what_is_shown_is_noted_once_a_day_and_its_click_once(anna, client):
     ]  # fmt: skip
     with pytest.raises(IntegrityError), transaction.atomic():
         SuggestionImpression.objects.filter(pk=seen.pk).update(propensity=0)
+
+
+def test_what_nobody_sees_is_not_noted(anna, client):
+    """A browser that asks ahead, a head, and a home whose end nobody scrolls to."""
+    suggest(anna, "MX1")
+    client.force_login(anna.user)
+    ahead = {"Sec-Purpose": "prefetch;prerender"}
+    client.get(reverse("suggestions_slot"), headers=ahead)
+    client.head(reverse("suggestions_slot"))
+    assert SuggestionImpression.objects.count() == 0
+    slot = f'hx-get="{reverse("suggestions_slot")}" hx-trigger="revealed"'
+    assert slot in client.get(reverse("home")).content.decode()
+    client.get(reverse("suggestions_slot"))
+    client.get(reverse("fund", args=["MX1"]) + "?via=page", headers=ahead)
+    assert SuggestionImpression.objects.get().clicked_at is None and not Event.objects.filter(name="fund").exists()
 
 
 def test_not_interested_works_without_javascript_and_can_be_taken_back(anna, client):
