@@ -11,6 +11,7 @@ from advisor.models import Investor
 from advisor.selectors import consents_in_force, recommendable_funds
 from marketing.kernels.next_action import LEVEL_ENDS_WITHIN, MARKETING
 from marketing.models import NextAction
+from marketing.selectors.suiting import whom_it_fits
 from portfolios.jurisdictions import jurisdiction
 
 
@@ -29,8 +30,14 @@ def keys_to_draw(kinds: Iterable[str], now: datetime) -> QuerySet[Any]:
 
 
 def next_action_of(investor: Investor) -> NextAction | None:
-    """What may be drawn for one person now; None where there is nothing, or not any longer."""
-    return to_draw().filter(pk=investor.pk).select_related("fund").first()
+    """What may be drawn for one person now; None where there is nothing, or not any longer.
+
+    A fund goes through every filter of suggestions once more: also what the goal's date, the caps and what is held allow.
+    """
+    found = to_draw().filter(pk=investor.pk).select_related("fund").first()
+    if found is not None and found.fund_id is not None and not whom_it_fits({found.pk: found.fund_id}):
+        return None
+    return found
 
 
 def _agreed(purpose: str) -> Q:

@@ -18,6 +18,7 @@ from marketing.models import NextAction, NextActionRun
 from marketing.selectors.next_action_facts import Block, read_block, read_served
 from marketing.selectors.next_action_words import data_of
 from marketing.selectors.next_actions import to_draw
+from marketing.selectors.suiting import whom_it_fits
 from marketing.selectors.tag_columns import next_profiles
 
 BLOCK = 1_000
@@ -102,27 +103,37 @@ def _write_block(block: Block, actions: list[NextAction], after: int, upto: int)
 def open_leads(*, on: date) -> int:
     """Open a task for clients whose next action their advisor is to talk over, the most pressing first; returns how many are new.
 
-    At most LEADS_A_DAY an advisor and day, none for a client who had one within 30 days or has one open. Safe to repeat.
+    At most LEADS_A_DAY an advisor and day, none for a client who had one within 30 days or has one open, and none whose fund
+    does not pass every filter of suggestions at this moment. Safe to repeat.
     """
     left = {advisor: LEADS_A_DAY - n for advisor, n in _opened_on(on)}
     items: dict[int, list[str]] = {}
-    for pk, advisor, kind in _candidates():
-        if left.get(advisor, LEADS_A_DAY) > 0:
+    candidates = list(_candidates())
+    unfit = _no_longer_fit({pk: fund for pk, _, _, fund in candidates if fund is not None})
+    for pk, advisor, kind, _ in candidates:
+        if pk not in unfit and left.get(advisor, LEADS_A_DAY) > 0:
             left[advisor] = left.get(advisor, LEADS_A_DAY) - 1
             items[pk] = [kind]
     keys = list(items)
     return sum(open_tasks(kind=LEAD, items={pk: items[pk] for pk in keys[at : at + BLOCK]}) for at in range(0, len(keys), BLOCK))
 
 
-def _candidates() -> QuerySet[Any, tuple[int, int, str]]:
-    """The first few of each advisor, by score: (client, advisor, what to do)."""
+def _candidates() -> QuerySet[Any, tuple[int, int, str, int | None]]:
+    """The first few of each advisor, by score: (client, advisor, what to do, with which fund)."""
     lately = Task.objects.filter(kind=LEAD, opened_at__gte=timezone.now() - QUIET_AFTER_LEAD).values("investor_id")
     still = Task.objects.filter(kind=LEAD, state=Task.State.OPEN).values("investor_id")
     rows = to_draw().filter(channel=NextAction.Channel.ADVISOR).exclude(pk__in=lately).exclude(pk__in=still)
     rows = rows.annotate(advisor=ADVISOR).filter(advisor__isnull=False)
     place = Window(RowNumber(), partition_by=[F("advisor")], order_by=[F("score").desc(), F("pk").asc()])
     firsts = rows.annotate(place=place).filter(place__lte=LEADS_A_DAY)
-    return firsts.order_by("advisor", "place").values_list("pk", "advisor", "kind")
+    return firsts.order_by("advisor", "place").values_list("pk", "advisor", "kind", "fund_id")
+
+
+def _no_longer_fit(fund_of: dict[int, int]) -> set[int]:
+    """Of people with one fund each, those to whom it may not be shown any more: each door asks again."""
+    people = list(fund_of)
+    blocks = ({pk: fund_of[pk] for pk in people[at : at + BLOCK]} for at in range(0, len(people), BLOCK))
+    return {pk for block in blocks for pk in block.keys() - whom_it_fits(block)}
 
 
 def _opened_on(day: date) -> Iterable[tuple[int, int]]:

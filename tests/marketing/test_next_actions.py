@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from advisor.models import Account, Consent, Goal, Household, Investor, Task
 from config.jobs import Job
+from identity.models import User
 from marketing.models import NextAction, NextActionRun, NotInterested, Profile, RecommenderRun, Suggestion
 from marketing.selectors.next_action_page import next_action_page
 from marketing.selectors.next_action_words import plain_reason, reason_words
@@ -16,8 +17,10 @@ from marketing.selectors.segment_words import sentence
 from marketing.selectors.segments import people_in, read_rule
 from marketing.services import next_actions as services
 from marketing.services.next_actions import LEADS_A_DAY, open_leads, refresh_next_actions, resume_next_actions
-from portfolios.models import Fund, Pool, PoolFund
+from portfolios.models import Fund, Holding, ModelSet, Pool, PoolFund, Portfolio
+from tests.advisor.site_world import make_goal
 from tests.marketing.crowd import agreed, crowd
+from tests.marketing.suiting_world import approve_plain_models
 
 pytestmark = pytest.mark.django_db
 EN = {"headers": {"accept-language": "en"}}
@@ -26,7 +29,7 @@ IDLE = {"dormancy": "active", "assets_minor": 10_000_000, "idle_cash_minor": 6_0
 
 @pytest.fixture
 def funds():
-    """Five funds of the pool, R1 to R5, and a run that serves."""
+    """Five funds of the pool, R1 to R5, approved models of them, and a run that serves."""
     pool = Pool.objects.create(name="now", is_current=True)
     made = [
         Fund.objects.create(
@@ -36,6 +39,7 @@ def funds():
     ]  # fmt: skip
     PoolFund.objects.bulk_create(PoolFund(pool=pool, fund=fund) for fund in made)
     RecommenderRun.objects.create(status="done", is_serving=True)
+    approve_plain_models()
     return made
 
 
@@ -253,6 +257,35 @@ def test_an_advisor_gets_the_most_pressing_first_a_few_a_day_and_none_twice(peop
     assert open_leads(on=timezone.localdate()) == 3, "the rest come on the next day, and those done do not come again"
 
 
+SINCE = {
+    "the goal's date came near": lambda one, fund: Goal.objects.update(target_date=timezone.localdate() + timedelta(days=100)),
+    "the account was shut": lambda one, fund: User.objects.filter(pk=one.user_id).update(is_active=False),
+    "another share class was turned down": lambda one, fund: NotInterested.objects.create(
+        investor=one, fund=Fund.objects.create(code="N00003C", category="mixed", asset_class="mixed", risk_grade=3, family_code="N3")
+    ),
+    "there are no approved models": lambda one, fund: ModelSet.objects.update(is_current=False),
+    "all their money stands there": lambda one, fund: Holding.objects.create(
+        portfolio=Goal.objects.get().portfolio, fund=fund, units_centi=1, cost_minor=10_000_000
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SINCE)
+def test_a_fund_that_does_not_pass_every_filter_now_is_no_lead_and_not_shown(people, funds, what):
+    """The level of the person is as it was: the goal, what is held and what was turned down count as well."""
+    Fund.objects.filter(pk=funds[2].pk).update(family_code="N3")
+    one, = persons(level=3, **IDLE | {"has_advisor": True})  # fmt: skip
+    Household.objects.filter(pk=one.household_id).update(primary_advisor=people.ada)
+    make_goal(one, portfolio=Portfolio.objects.create(cash_minor=6_000_000))
+    suggest([one], funds[2])
+    refresh_next_actions()
+    assert next_action_of(one).fund == funds[2] and Task.objects.filter(kind="next_action", investor=one).count() == 1
+    Task.objects.all().delete()
+    SINCE[what](one, funds[2])
+    assert next_action_of(one) is None
+    assert open_leads(on=timezone.localdate()) == 0
+
+
 def test_who_has_no_advisor_or_may_not_be_spoken_to_is_no_lead(people, funds):
     advised(people, None, 1, funds)
     off, = advised(people, people.ada, 1, funds)  # fmt: skip
@@ -292,7 +325,7 @@ def test_an_advisor_sees_the_reason_on_the_clients_page_and_another_advisor_does
     slot = reverse("client_next_action_slot", args=[client_.pk])
     client.force_login(people.ada)
     assert slot in client.get(reverse("advisors:client", args=[client_.pk]), **EN).content.decode()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(21):
         text = client.get(slot, **EN).content.decode()
     assert "60,000" in text and "Fund 1" in text and "others" not in text
     Investor.objects.filter(pk=client_.pk).update(level=None)
