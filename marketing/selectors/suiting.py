@@ -22,6 +22,7 @@ from portfolios.kernels.types import FloatArray, IntArray
 from portfolios.models import Fund, Holding, Order, PoolFund
 from portfolios.money import BPS_PER_UNIT, value_minor
 from portfolios.selectors import EXAMPLE_MINOR
+from portfolios.selectors.capacity import full_funds
 from portfolios.selectors.model_sets import bin_years, horizon_bin
 
 FIGURES = ("utility", "cvar", "category", "company")
@@ -51,6 +52,7 @@ class FundRow(NamedTuple):
     is_simulated: bool
     last_nav_micro: int | None
     in_pool: bool
+    is_full: bool
 
     @property
     def name(self) -> str:
@@ -179,7 +181,8 @@ class Suited:
 def suit_block(investors: Sequence[int], candidates: IntArray) -> Suited:
     """Put candidates (N, K), fund keys best first or -1, of a block of investors through the three filters. Six queries.
 
-    What a set of models is made of is read once a process. Nothing is kept from an earlier call: call it again to check again.
+    What a set of models is made of is read once a process, which funds are full every five minutes. Nothing else is kept from an
+    earlier call: call it again to check again.
     """
     return judge(load_world(investors, np.unique(candidates[candidates >= 0]).tolist()), candidates)
 
@@ -246,7 +249,8 @@ def _in_orders(people: Mapping[int, Person]) -> list[tuple[int, int, str, int]]:
 def _funds(keys: Iterable[int]) -> dict[int, FundRow]:
     pooled = Exists(PoolFund.objects.filter(pool__is_current=True, fund=OuterRef("pk")))
     rows = Fund.objects.filter(pk__in=list(keys)).order_by().annotate(in_pool=pooled)
-    return {row[0]: FundRow(*row) for row in rows.values_list(*_FUND, "in_pool")}
+    full = full_funds()
+    return {row[0]: FundRow._make((*row, row[0] in full)) for row in rows.values_list(*_FUND, "in_pool")}
 
 
 def _fill(
@@ -306,7 +310,7 @@ def _as_funds(world: World, keys: IntArray) -> Funds:
     return Funds(
         column=np.array([world.plans.column_of(row.code, row.category) for row in rows], np.int64),
         allowed=np.array([[allowed[level, row.risk_grade, row.asset_class] for row in rows] for level in levels], bool),
-        is_open=np.array([row.is_open and row.ended_on is None for row in rows], bool),
+        is_open=np.array([row.is_open and row.ended_on is None and not row.is_full for row in rows], bool),
         in_pool=np.array([row.in_pool for row in rows], bool),
         cap=np.array([limits.money_fund_cap if row.asset_class == "money_market" else limits.fund_cap for row in rows], float),
         buy_cost=np.array([row.purchase_fee_bps / BPS_PER_UNIT for row in rows], float),

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import CapacityReservation, Fund, Holding
 from portfolios.money import MICRO_PER_UNIT
+
+FULL_SECONDS = 300  # for so long the answer of `full_funds` is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,16 @@ def room_shares(codes: Iterable[str], amount_minor: int, *, but_for: Iterable[st
         if room_minor < amount_minor:
             shares[one.code] = room_minor / amount_minor
     return shares
+
+
+def full_funds() -> frozenset[int]:
+    """Keys of the pool's funds that cannot take the smallest purchase; asked of all holdings, so at most every few minutes.
+
+    For what is only shown: whoever buys is refused by the capacity of that moment.
+    """
+    return cache.get_or_set("capacity:full", _full_funds, FULL_SECONDS) or frozenset()
+
+
+def _full_funds() -> frozenset[int]:
+    pooled = dict(Fund.objects.filter(pools__is_current=True).values_list("code", "pk"))
+    return frozenset(pooled[code] for code in room_shares(pooled, jurisdiction().min_purchase_minor))

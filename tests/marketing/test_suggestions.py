@@ -18,7 +18,7 @@ from marketing.selectors.suggestions import suggestions_beside, suggestions_to_s
 from marketing.selectors.suiting import suit_block
 from marketing.services.api_keys import make_api_key
 from marketing.services.suggestions import decline, note_impressions, take_back
-from portfolios.models import Fund, Holding, ModelSet, Order, Pool, PoolFund
+from portfolios.models import Fund, Holding, ModelSet, Order, Pool, PoolFund, Portfolio
 from tests.marketing.suiting_world import agree, approve_plain_models, hold, suggest
 from tests.portfolios.market import make_fund
 
@@ -92,6 +92,18 @@ def test_what_changed_since_the_night_counts_when_it_is_shown(anna, what):
     CHANGES[what](anna)
     assert "MX1" not in shown(anna)
     assert (shown(anna) == []) == (what in NOTHING_AT_ALL), "whoever has no suggestion left gets what their plan lacks"
+
+
+def test_a_fund_without_room_for_the_smallest_purchase_is_not_suggested(anna):
+    """Half of its units is the most that all advised assets may be; nobody buys beyond, so nobody is told to."""
+    suggest(anna, "MX1", "MX2", "MX3")
+    Fund.objects.filter(code__in=["MX1", "MX2"]).update(units_centi=10_000_000, last_nav_micro=1_000_000)
+    Fund.objects.filter(code="MX3").update(daily_limit_minor=100, last_nav_micro=1_000_000)
+    others = Portfolio.objects.create()
+    for code, units in {"MX1": 5_000_000, "MX2": 4_000_000}.items():
+        Holding.objects.create(portfolio=others, fund=Fund.objects.get(code=code), units_centi=units, cost_minor=units)
+    assert removed(anna, "MX1", "MX2", "MX3") == ["closed", "", "closed"]
+    assert shown(anna) == ["MX2"]
 
 
 def test_another_share_class_of_a_declined_fund_is_not_suggested(anna):
