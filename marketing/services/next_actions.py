@@ -57,6 +57,7 @@ def refresh_next_actions(*, on: date | None = None) -> int:
             if not write_if_claimed(NextActionRun, run.pk, token, lease_seconds=LEASE_SECONDS, **place):
                 transaction.set_rollback(True)
                 return 0
+    close_leads()
     n_leads = open_leads(on=day)
     finish_job(NextActionRun, run.pk, token, n_total=n_done, n_leads=F("n_leads") + n_leads)
     return n_changed
@@ -116,6 +117,13 @@ def open_leads(*, on: date) -> int:
             items[pk] = [kind]
     keys = list(items)
     return sum(open_tasks(kind=LEAD, items={pk: items[pk] for pk in keys[at : at + BLOCK]}) for at in range(0, len(keys), BLOCK))
+
+
+def close_leads() -> int:
+    """Close the leads about which there is nothing left to talk over, as when consent was withdrawn; returns how many. Safe to repeat."""
+    still = to_draw().filter(channel=NextAction.Channel.ADVISOR).values("pk")
+    over = Task.objects.filter(kind=LEAD, state=Task.State.OPEN).exclude(investor__in=still)
+    return over.update(state=Task.State.DONE, done_at=timezone.now())
 
 
 def _candidates() -> QuerySet[Any, tuple[int, int, str, int | None]]:

@@ -286,6 +286,16 @@ def test_a_fund_that_does_not_pass_every_filter_now_is_no_lead_and_not_shown(peo
     assert open_leads(on=timezone.localdate()) == 0
 
 
+def test_a_lead_is_closed_in_the_night_after_there_is_nothing_to_talk_over_any_more(people, funds):
+    gone, stays = advised(people, people.ada, 2, funds)
+    refresh_next_actions()
+    agreed([gone], False, days_ago=0, purpose=Consent.Purpose.PROFILING)
+    refresh_next_actions()
+    leads = Task.objects.filter(kind="next_action")
+    assert {task.investor_id: task.state for task in leads} == {gone.pk: Task.State.DONE, stays.pk: Task.State.OPEN}
+    assert leads.get(investor=gone).done_by is None, "no advisor did it"
+
+
 def test_who_has_no_advisor_or_may_not_be_spoken_to_is_no_lead(people, funds):
     advised(people, None, 1, funds)
     off, = advised(people, people.ada, 1, funds)  # fmt: skip
