@@ -6,6 +6,7 @@ again for what is queued or whose lease has run out, and a second worker that me
 """
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 from celery import Signature, Task, current_app, shared_task
 from django.core.cache import cache
-from django.db import models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +68,34 @@ def write_if_claimed(model: type[Job], pk: int, token: uuid.UUID, *, lease_secon
     if lease_seconds is not None:
         fields["lease_until"] = timezone.now() + timedelta(seconds=lease_seconds)
     return bool(model._default_manager.filter(pk=pk, claim=token, status=Job.Status.RUNNING).update(**fields))
+
+
+@contextmanager
+def claim_kept(model: type[Job], pk: int, token: uuid.UUID, *, lease_seconds: int, most_seconds: float) -> Iterator[None]:
+    """Renew the lease from a thread while the body works, where one step of it may take longer than a lease.
+
+    A process that is killed takes its thread with it. One that hangs keeps the claim for `most_seconds` and no longer.
+    """
+    ended = threading.Event()
+
+    def renew() -> None:
+        until = time.monotonic() + most_seconds
+        while not ended.wait(lease_seconds / 3) and time.monotonic() < until:
+            try:
+                if not write_if_claimed(model, pk, token, lease_seconds=lease_seconds):
+                    return
+            except DatabaseError as error:
+                log.warning("could not renew the claim on %s %s, and will try again: %s", model.__name__, pk, error)
+            finally:
+                connection.close()  # this thread's own
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def finish_job(model: type[Job], pk: int, token: uuid.UUID, **fields: Any) -> bool:

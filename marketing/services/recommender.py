@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from config.jobs import claim_job, ring_by_name
+from config.jobs import claim_job, claim_kept, ring_by_name
 from marketing.models import InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.services.recommender_night import ClaimLost, Night
 from marketing.services.recommender_parts import forget
@@ -18,7 +18,8 @@ from marketing.services.recommender_serving import fit_on_everything, take_over,
 from marketing.services.recommender_training import decide, read_history, train_candidates
 
 RUNS_KEPT = 3
-LEASE_SECONDS = 900  # the longest that one fit may take; nothing renews the claim meanwhile
+LEASE_SECONDS = 300
+MOST_SECONDS = 24 * 3600.0  # a night that hangs for so long is given to another worker
 Stage = RecommenderRun.Stage
 STAGES: dict[str, Callable[[Night], object]] = {
     Stage.MATRIX: read_history,
@@ -49,8 +50,9 @@ def execute_training(pk: int) -> bool:
         return False
     night = Night(RecommenderRun.objects.get(pk=pk), token, LEASE_SECONDS)
     try:
-        while not night.is_over:
-            STAGES[night.run.stage](night)
+        with claim_kept(RecommenderRun, pk, token, lease_seconds=LEASE_SECONDS, most_seconds=MOST_SECONDS):
+            while not night.is_over:
+                STAGES[night.run.stage](night)
     except ClaimLost:
         return False
     forget_past_runs()

@@ -1,5 +1,6 @@
 """The row is the truth: claims, leases, attempts, and a doorbell that may be lost or doubled."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
-from config.jobs import MAX_ATTEMPTS, Job, claim_job, fail_job, finish_job, only_one, ring, sweep, write_if_claimed
+from config.jobs import MAX_ATTEMPTS, Job, claim_job, claim_kept, fail_job, finish_job, only_one, ring, sweep, write_if_claimed
 from marketing.models import RecommenderRun
 
 
@@ -133,3 +134,14 @@ def test_a_broker_that_does_not_answer_is_asked_once(monkeypatch, caplog):
     monkeypatch.setattr("config.jobs.PUBLISH_PATIENCE_SECONDS", -1.0)
     ring(Bell(broken=True), 1)
     assert caplog.text.count("could not ring") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_takes_longer_than_a_lease_keeps_its_claim_but_not_for_ever():
+    run = RecommenderRun.objects.create()
+    token = claim_job(RecommenderRun, run.pk, lease_seconds=1)
+    with claim_kept(RecommenderRun, run.pk, token, lease_seconds=1, most_seconds=1.5):
+        time.sleep(1.6)
+        assert claim_job(RecommenderRun, run.pk) is None
+        time.sleep(1.4)
+        assert claim_job(RecommenderRun, run.pk) is not None

@@ -13,7 +13,7 @@ from benchmarks.recommender_world import write_night
 from config.jobs import Job
 from marketing.kernels.recommenders.registry import candidates
 from marketing.models import InvestorFactors, RecommenderRun, Suggestion
-from marketing.services import execute_training, recommender_night, recommender_serving, recommender_training, request_training
+from marketing.services import execute_training, recommender, recommender_night, recommender_serving, recommender_training, request_training
 from tests.workers import wait_until
 
 # In each stage the function whose so-many-th call the process does not come back from.
@@ -96,3 +96,20 @@ def test_a_night_killed_in_each_stage_ends_right_and_serves_yesterdays_set_until
     assert len({row[1] for row in after}) > PEOPLE / 2
     assert InvestorFactors.objects.filter(run=run).count() == run.report["interactions"]["users"]
     assert [one["name"] for one in run.report["candidates"]] == list(few(42)), "no candidate twice, none forgotten"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fit_that_takes_longer_than_a_lease_is_nobody_elses_meanwhile(monkeypatch):
+    write_night(PEOPLE, 100, 3_000, seed=3, kinds=10, days=100)
+    monkeypatch.setattr(recommender, "LEASE_SECONDS", 1)
+    run, evaluate, taken = request_training(), recommender_training.evaluate, []
+
+    def slow(*args, **kwargs):
+        time.sleep(1.5)
+        taken.append(execute_training(run.pk))
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(recommender_training, "evaluate", slow)
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    assert run.is_serving and taken == [False] * len(few(42))
