@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.db import transaction
 from django.db.models import Model
 
 from marketing.kernels.interactions import Matrix
@@ -11,6 +12,7 @@ from marketing.kernels.packed import FORMAT, VECTOR, pack, unpack
 from marketing.kernels.recommenders.factors import FactorModel
 from marketing.models import InvestorFactors, RecommenderPart, RecommenderRun
 from marketing.selectors.recommender_factors import factors_of
+from marketing.services.recommender_night import Night
 from portfolios.kernels.errors import DataError
 
 PEOPLE_A_WRITE = 5_000
@@ -62,8 +64,11 @@ def restore(run: RecommenderRun, model: FactorModel, matrix: Matrix) -> FactorMo
     return model
 
 
-def forget(rows: Any) -> None:
-    """Delete rows in short writes."""
+def forget(rows: Any, night: Night | None = None) -> None:
+    """Delete rows in short writes, of a night that is at work only while its claim holds. Raises ClaimLost."""
     model: type[Model] = rows.model
     while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS_A_DELETE]):
-        model._default_manager.filter(pk__in=pks).delete()
+        with transaction.atomic():
+            if night:
+                night.write()
+            model._default_manager.filter(pk__in=pks).delete()

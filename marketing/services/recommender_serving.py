@@ -31,8 +31,8 @@ Stage = RecommenderRun.Stage
 def fit_on_everything(night: Night) -> None:
     """Train the chosen model on all that is known, and keep the factors: the model's own, or those of `SPACE`."""
     run, matrix = night.run, night.matrix
-    forget(RecommenderPart.objects.filter(run=run))  # what the guard has read, and what a worker that died here left
-    forget(InvestorFactors.objects.filter(run=run))
+    forget(RecommenderPart.objects.filter(run=run), night)  # what the guard has read, and what a worker that died here left
+    forget(InvestorFactors.objects.filter(run=run), night)
     makers = candidates(run.seed)
     night.model = _fitted(night)
     space: Any = night.model
@@ -160,7 +160,7 @@ def _added(before: dict[str, Any], suited: Suited) -> dict[str, Any]:
 def take_over(night: Night) -> None:
     """Look once more that nothing stands above anybody's level of now, and move the pointer."""
     run = night.run
-    forget(_unsuitable(run))
+    forget(_unsuitable(run), night)
     rows = Suggestion.objects.filter(run=run)
     served = {
         "people": rows.values("investor").distinct().count(),

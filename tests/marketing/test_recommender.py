@@ -305,6 +305,23 @@ def test_a_worker_that_outlived_its_lease_writes_nothing_more(market, monkeypatc
     assert run.is_serving and Suggestion.objects.filter(run=run).count() == run.report["served"]["rows"] > 0
 
 
+def test_a_worker_that_lost_its_claim_forgets_nothing_that_the_next_one_stored(market, monkeypatch):
+    yesterday, run, forget = train(), request_training(), recommender_parts.forget
+    InvestorFactors.objects.create(run=run, investor=Investor.objects.first(), vector=b"")  # an earlier worker died in the fit
+
+    def slow(*args):
+        monkeypatch.setattr(recommender_serving, "forget", forget)
+        lapse(run)
+        assert execute_training(run.pk), "the second worker does the rest of it meanwhile"
+        return forget(*args)
+
+    monkeypatch.setattr(recommender_serving, "forget", slow)
+    assert not execute_training(run.pk)
+    run.refresh_from_db()
+    assert run.is_serving and run.pk > yesterday.pk
+    assert InvestorFactors.objects.filter(run=run).count() == N_KNOWN and run.parts.count() == 1
+
+
 def stopped_while_writing(monkeypatch) -> RecommenderRun:
     """A run whose worker died after the first block of suggestions."""
     monkeypatch.setattr(recommender_serving, "BLOCK", 60)
@@ -447,12 +464,12 @@ def test_only_what_people_who_agree_did_within_two_years_is_read(market):
 def test_a_level_that_falls_while_the_night_is_at_work_takes_its_rows_away_before_the_swap(market, monkeypatch):
     forget, fallen = recommender_serving.forget, []
 
-    def fall_first(rows):
+    def fall_first(rows, night=None):
         if rows.model is Suggestion and not fallen:
             high = Suggestion.objects.filter(fund__risk_grade__gte=4).select_related("investor")
             fallen.extend({one.investor_id for one in high})
             Investor.objects.filter(pk__in=fallen).update(level=1)
-        forget(rows)
+        forget(rows, night)
 
     monkeypatch.setattr(recommender_serving, "forget", fall_first)
     run = train()
