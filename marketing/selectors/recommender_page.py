@@ -70,7 +70,10 @@ class Told:
 
     @property
     def conclusion(self) -> str:
+        """What the guard decided; nothing of one whose promotion came to nothing, for that would read as if it served."""
         report = self.report
+        if self.outcome == "failed" and report.promoted:
+            return ""
         decision = {"code": report.code, "name": report.chosen, "challenger": report.challenger}
         return conclusion(decision, report.promoted, report.had_opponent)
 

@@ -41,11 +41,17 @@ REFUSALS = {
     "worse_than_serving": gettext_lazy(
         "the best candidate, %(name)s, was worse than the model that serves, and that one, trained anew, did not beat popularity."
     ),
+    "serving_not_measured": gettext_lazy(
+        "the model that serves could not be trained that night, so that %(name)s, the best candidate, had nothing to be held against."
+    ),
     "nothing_to_compare": gettext_lazy("no candidate could be trained and measured."),
     "too_little_history": gettext_lazy("too little is known of what people did to learn from it."),
 }
 FAILURES = {
     "too_little_history": gettext_lazy("Too few people with consent have looked at or bought too few funds for a model to learn from."),
+    "model_failed": gettext_lazy("%(name)s was chosen, and could not be trained on everything (%(said)s)."),
+    "model_gone": gettext_lazy("%(name)s was chosen, and no longer competes: the settings changed while the training was at work."),
+    "packed_by_another_version": gettext_lazy("Another version of this program had begun it. The next training begins anew."),
 }
 TAGS = {
     "queued": (gettext_lazy("waiting"), "wait"),
@@ -81,7 +87,7 @@ def why_failed(error: Mapping[str, Any] | None) -> str:
     params = dict(error or {})
     code = str(params.pop("code", "?"))
     if code in FAILURES:
-        return str(FAILURES[code])
+        return str(FAILURES[code]) % (params | {"name": model_name(str(params.get("name", "")))})
     return error_sentence(code, params)
 
 
@@ -106,6 +112,8 @@ def conclusion(decision: Mapping[str, str], promoted: bool | None, had_opponent:
         return _("%(name)s served already and learned what is new: %(other)s was tried against it and was not better for certain.") % names
     if decision["code"] == "refreshed":
         return _("%(name)s served already and learned what is new: it still beats popularity, and every other candidate.") % names
+    if decision["code"] == "unopposed":
+        return _("Promoted: %(name)s was better than popularity; what served before competes no longer.") % names
     if had_opponent:
         return _("Promoted: %(name)s was better than popularity, and than what served before.") % names
     return _("Promoted: %(name)s was better than popularity; nothing served before.") % names

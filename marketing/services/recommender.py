@@ -16,6 +16,7 @@ from marketing.services.recommender_night import ClaimLost, Night
 from marketing.services.recommender_parts import forget
 from marketing.services.recommender_serving import fit_on_everything, take_over, write_everybody
 from marketing.services.recommender_training import decide, read_history, train_candidates
+from portfolios.kernels.errors import DataError
 
 RUNS_KEPT = 3
 LEASE_SECONDS = 300
@@ -52,7 +53,10 @@ def execute_training(pk: int) -> bool:
     try:
         with claim_kept(RecommenderRun, pk, token, lease_seconds=LEASE_SECONDS, most_seconds=MOST_SECONDS):
             while not night.is_over:
-                STAGES[night.run.stage](night)
+                try:
+                    STAGES[night.run.stage](night)
+                except DataError as error:
+                    night.end(facts={}, error={"code": error.code, **error.params})
     except ClaimLost:
         return False
     forget_past_runs()

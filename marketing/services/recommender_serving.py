@@ -1,5 +1,6 @@
 """The second half of a night: the chosen model learns from everything, everybody's suggestions are written, and the pointer moves."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from marketing.selectors.interactions import next_to_suggest_to, suggestible
 from marketing.selectors.suiting import Suited, suit_block
 from marketing.services.recommender_night import Night
 from marketing.services.recommender_parts import PEOPLE_A_WRITE, forget, fund_factors_part, investor_factor_rows, restore
+from marketing.services.recommender_training import MODEL_ERRORS, said_by
 from marketing.services.spark import candidates
 from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError
+
+log = logging.getLogger(__name__)
 
 SUGGESTIONS_EACH, PROPOSED_EACH = 10, 40
 BLOCK = 1_000  # people whose suggestions are written at once
@@ -29,50 +33,72 @@ Stage = RecommenderRun.Stage
 
 
 def fit_on_everything(night: Night) -> None:
-    """Train the chosen model on all that is known, and keep the factors: the model's own, or those of `SPACE`."""
+    """Train the chosen model on all that is known, and keep the factors: the model's own, or those of `SPACE`.
+
+    Where that one cannot be trained there are none: look-alikes stay as they are. Raises DataError("model_failed").
+    """
     run, matrix = night.run, night.matrix
     forget(RecommenderPart.objects.filter(run=run), night)  # what the guard has read, and what a worker that died here left
     forget(InvestorFactors.objects.filter(run=run), night)
-    makers = candidates(run.seed)
-    night.model = _fitted(night)
-    space: Any = night.model
-    if not hasattr(space, "user_factors"):
-        space = makers[SPACE]()
-        space.fit(matrix.values)
-    with transaction.atomic():
-        night.write(n_total=len(matrix.users))
-        fund_factors_part(run, space.name, matrix, np.asarray(space.item_factors))
-    vectors = np.asarray(space.user_factors)
-    for start in range(0, len(matrix.users), PEOPLE_A_WRITE):
-        rows = investor_factor_rows(run, matrix, vectors, start)
+    night.model = _fitted(night, run.algorithm)
+    space = _space(night, night.model)
+    if space is not None:
         with transaction.atomic():
-            night.write(n_done=start + len(rows))
-            InvestorFactors.objects.bulk_create(rows)
+            night.write(n_total=len(matrix.users))
+            fund_factors_part(run, space.name, matrix, np.asarray(space.item_factors))
+        vectors = np.asarray(space.user_factors)
+        for start in range(0, len(matrix.users), PEOPLE_A_WRITE):
+            rows = investor_factor_rows(run, matrix, vectors, start)
+            with transaction.atomic():
+                night.write(n_done=start + len(rows))
+                InvestorFactors.objects.bulk_create(rows)
     night.enter(
         Stage.WRITE,
-        facts={"factors": {"model": space.name, "factors": int(vectors.shape[1]), "format": FORMAT}},
+        facts={"factors": space and {"model": space.name, "factors": int(space.item_factors.shape[1]), "format": FORMAT}},
         settings=night.model.as_json(),
-        factors_format=FORMAT,
+        factors_format=FORMAT if space is not None else 0,
         last_investor=0,
         n_total=suggestible(timezone.now()).count(),
     )
 
 
-def _fitted(night: Night) -> Recommender:
-    model = candidates(night.run.seed)[night.run.algorithm]()
-    model.fit(night.matrix.values)
+def _made(night: Night, name: str) -> Recommender:
+    """A model by its name. Raises DataError("model_gone"): settings may have changed since the guard decided."""
+    make = candidates(night.run.seed).get(name)
+    if make is None:
+        raise DataError("model_gone", name=name)
+    return make()
+
+
+def _fitted(night: Night, name: str) -> Recommender:
+    model = _made(night, name)
+    try:
+        model.fit(night.matrix.values)
+    except MODEL_ERRORS as error:
+        log.exception("%s could not be trained on everything", name)
+        raise DataError("model_failed", name=name, said=said_by(error)) from error
     return model
+
+
+def _space(night: Night, model: Any) -> Any:
+    """A fitted model that places people and funds: the one that is to serve, or `SPACE`; None where that fails."""
+    if hasattr(model, "user_factors"):
+        return model
+    try:
+        return _fitted(night, SPACE)
+    except DataError:
+        return None
 
 
 def _model_again(night: Night) -> Recommender:
     """The model of a run that another worker began to write: from the stored factors, or fitted again where they are of no use."""
-    model = candidates(night.run.seed)[night.run.algorithm]()
+    model = _made(night, night.run.algorithm)
     if isinstance(model, FactorModel):
         try:
             return restore(night.run, model, night.matrix)
         except DataError as error:
             night.note(refitted={"code": error.code, **error.params})
-    return _fitted(night)
+    return _fitted(night, night.run.algorithm)
 
 
 def write_everybody(night: Night) -> None:

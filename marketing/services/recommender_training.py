@@ -30,6 +30,8 @@ MOST_TESTED = 20_000  # enough for narrow intervals; so a night does not grow wi
 TRIES_A_CANDIDATE = 2  # a model that twice took its worker down with it is left out
 BASELINES = ("popularity", "recent_popularity")  # measured beside the others, and never served
 N = 10
+# What a model may fail with where nothing is wrong with the others.
+MODEL_ERRORS = (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError, SparkUnavailableError)
 COLD_BELOW = 5  # funds touched before the held-back weeks
 Stage = RecommenderRun.Stage
 
@@ -104,16 +106,19 @@ def _tried(night: Night, name: str, make: Any, held: HeldBack, levels: Any, retu
         model = make()
         model.fit(held.train.values)
         found = evaluate(model, held.train.values, held.test, n=N, returns=returns, seed=night.run.seed)
-    # One bad model does not cost the others the night.
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError, SparkUnavailableError) as error:
+    except MODEL_ERRORS as error:
         log.exception("%s could not be trained", name)
-        return {"name": name, "failed": f"{type(error).__name__}: {error}"[:200]}, {}
+        return {"name": name, "failed": said_by(error)}, {}
     told = {"name": name, "settings": model.as_json(), "metrics": found.as_json(), "seconds": round(time.monotonic() - began, 2)}
     ndcg = found.ndcg
     n_touched = np.diff(held.train.values.indptr)[held.tested]
     by_level = {str(level): _part(ndcg, levels == level) for level in np.unique(levels[levels > 0]).tolist()}
     groups = {"by_level": by_level, "warm": _part(ndcg, n_touched >= COLD_BELOW), "cold": _part(ndcg, n_touched < COLD_BELOW)}
     return told | groups, {"people": held.train.users[held.tested], "ndcg": ndcg}
+
+
+def said_by(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 def _part(ndcg: Any, rows: Any) -> dict[str, Any]:
@@ -124,13 +129,15 @@ def decide(night: Night) -> None:
     """Let the guard judge the candidates, and go on with the one that may serve; without one the night is over here.
 
     What serves is the opponent of every other: one that is not better leaves the place to what serves, which learns what is
-    new if it still beats popularity. Where nothing does, yesterday's suggestions go on serving as they are.
+    new if it still beats popularity. Where nothing does, yesterday's suggestions go on serving as they are; so too where what
+    serves failed tonight. What competes no longer opposes nobody.
     """
     run, serving = night.run, RecommenderRun.objects.filter(is_serving=True).first()
     figures = _paired({name: arrays for name, arrays in evaluations_of(run).items() if arrays})
     incumbent = serving.algorithm if serving else ""
     told = [_compared(one, figures, incumbent, run.seed) for one in run.report["candidates"]]
-    decision = _decided(figures, incumbent, run.seed)
+    competed = {one["name"] for one in told}
+    decision = _decided(figures, incumbent, competed, run.seed)
     facts = {"candidates": told, "decision": decision, "serving": {"run": serving.pk, "name": incumbent} if serving else None}
     if decision["promoted"]:
         night.enter(Stage.FIT, facts=facts, algorithm=decision["name"])
@@ -157,16 +164,19 @@ def _compared(told: dict[str, Any], figures: dict[str, Any], incumbent: str, see
     }
 
 
-def _decided(figures: dict[str, Any], incumbent: str, seed: int) -> dict[str, Any]:
+def _decided(figures: dict[str, Any], incumbent: str, competed: set[str], seed: int) -> dict[str, Any]:
     """Who may serve, and why; the name is of the best one where none may."""
     models = {name: ndcg for name, ndcg in figures.items() if name not in BASELINES}
     popularity = figures.get("popularity")
     if popularity is None or not models:
         return {"promoted": False, "name": "", "code": "nothing_to_compare"}
     best = max(models, key=lambda name: float(models[name].mean()))
+    if incumbent in competed - models.keys():
+        return {"promoted": False, "name": best, "code": "serving_not_measured"}
     found = promotion(models[best], popularity, models.get(incumbent) if best != incumbent else None, seed=seed)
     if found.promoted:
-        return {"promoted": True, "name": best, "code": "refreshed" if best == incumbent else found.code}
+        unopposed = incumbent and incumbent not in models
+        return {"promoted": True, "name": best, "code": "refreshed" if best == incumbent else "unopposed" if unopposed else found.code}
     if best != incumbent and incumbent in models and promotion(models[incumbent], popularity, None, seed=seed).promoted:
         return {"promoted": True, "name": incumbent, "code": "refreshed", "challenger": {"name": best, "code": found.code}}
     return {"promoted": False, "name": best, "code": found.code}

@@ -17,9 +17,11 @@ from benchmarks.recommender_world import write_night
 from config.jobs import Job
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.registry import candidates
+from marketing.kernels.recommenders.spark import SparkUnavailableError
 from marketing.models import Event, InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.selectors.interactions import load_interactions, suggestible
 from marketing.selectors.recommender_factors import serving_factors
+from marketing.selectors.recommender_page import told_run
 from marketing.services import execute_training, recommender_parts, recommender_serving, recommender_training, request_training
 from marketing.services.recommender_night import Night
 from portfolios.kernels.errors import DataError
@@ -320,6 +322,84 @@ def test_a_worker_that_lost_its_claim_forgets_nothing_that_the_next_one_stored(m
     run.refresh_from_db()
     assert run.is_serving and run.pk > yesterday.pk
     assert InvestorFactors.objects.filter(run=run).count() == N_KNOWN and run.parts.count() == 1
+
+
+class Unavailable(Twin):
+    """A model that cannot be trained, as ALS while Spark is away."""
+
+    def fit(self, matrix):
+        raise SparkUnavailableError("there is no cluster")
+
+
+def test_without_a_model_that_places_people_the_best_one_serves_and_no_factors_are_stored(market, monkeypatch):
+    compete(monkeypatch, "popularity", "item_cosine", als=lambda: Unavailable(candidates(42)["als"]))
+    run = train()
+    assert (run.algorithm, run.is_serving, run.factors_format, run.report["factors"]) == ("item_cosine", True, 0, None)
+    assert not InvestorFactors.objects.filter(run=run).exists()
+
+
+def test_a_chosen_model_that_cannot_be_trained_on_everything_ends_the_night_with_its_reason(market, monkeypatch):
+    yesterday, before, tried = train(), served(), []
+    compete(monkeypatch, "popularity", "als")
+    als = candidates(42)["als"]().__class__
+    fit = als.fit
+
+    def fails_later(self, matrix):
+        tried.append(matrix)
+        if len(tried) > 1:
+            raise SparkUnavailableError("the cluster went away")
+        fit(self, matrix)
+
+    monkeypatch.setattr(als, "fit", fails_later)
+    run = train()
+    told = {"code": "model_failed", "name": "als", "said": "SparkUnavailableError: the cluster went away"}
+    assert (run.status, run.is_serving, run.error) == (Job.Status.FAILED, False, told)
+    assert served() == before and RecommenderRun.objects.get(is_serving=True) == yesterday
+    assert "the cluster went away" in told_run(run).why and told_run(run).conclusion == ""
+
+
+def test_a_chosen_model_that_competes_no_longer_ends_the_night_with_its_reason(market, monkeypatch):
+    run = stopped_while_writing(monkeypatch)
+    compete(monkeypatch, "popularity", *({"als", "item_cosine"} - {RecommenderRun.objects.get(pk=run.pk).algorithm}))
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error) == (Job.Status.FAILED, {"code": "model_gone", "name": run.algorithm})
+
+
+def test_figures_that_another_version_stored_end_the_night_with_its_reason(market, monkeypatch):
+    run, read = request_training(), recommender_training.evaluations_of
+
+    def dies(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recommender_training, "evaluations_of", dies)
+    with pytest.raises(KeyboardInterrupt):
+        execute_training(run.pk)
+    monkeypatch.setattr(recommender_training, "evaluations_of", read)
+    RecommenderPart.objects.filter(run=run).update(format=FORMAT + 1)
+    lapse(run)
+    assert execute_training(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.error["code"]) == (Job.Status.FAILED, "packed_by_another_version")
+
+
+def test_what_serves_stays_where_it_could_not_be_measured_itself(market, monkeypatch):
+    compete(monkeypatch, "popularity", "als")
+    yesterday, before = train(), served()
+    compete(monkeypatch, "popularity", "item_cosine", als=lambda: Unavailable(candidates(42)["als"]))
+    tonight = train()
+    assert (tonight.is_serving, tonight.report["decision"]) == (
+        False,
+        {"promoted": False, "name": "item_cosine", "code": "serving_not_measured"},
+    )
+    assert served() == before and RecommenderRun.objects.get(is_serving=True) == yesterday
+
+
+def test_what_serves_and_competes_no_longer_makes_room_for_what_beats_popularity(market, monkeypatch):
+    RecommenderRun.objects.filter(pk=train().pk).update(algorithm="blend")
+    tonight = train()
+    assert tonight.is_serving and tonight.report["decision"] == {"promoted": True, "name": tonight.algorithm, "code": "unopposed"}
+    assert "competes no longer" in told_run(tonight).conclusion
 
 
 def stopped_while_writing(monkeypatch) -> RecommenderRun:
