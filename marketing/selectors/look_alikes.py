@@ -20,6 +20,8 @@ WHY_NOT = {
     "small_seed": gettext_lazy("too few of them agreed to profiling and left traces to tell what they share"),
     "no_run_serves": gettext_lazy("no recommender serves yet"),
     "no_factors": gettext_lazy("the recommender that serves does not place people among tastes"),
+    "packed_by_another_version": gettext_lazy("another version of this program trained the recommender that serves"),
+    "too_many_attempts": gettext_lazy("the working out was interrupted too often"),
 }
 
 

@@ -124,6 +124,7 @@ def test_without_factors_yesterday_s_kin_stay(world):
 def test_factors_of_another_version_are_not_read(world):
     serve_factors({world["seed"][0].pk: [1.0]}, format_=FORMAT + 1)
     assert worked_out(world["segment"]).error == {"code": "packed_by_another_version"}
+    assert "another version" in look_alike_notes(read_rule({"version": 1, "rule": like(world["segment"])}))[0]
 
 
 def test_saving_a_segment_asks_for_its_seed_once(world):
