@@ -86,13 +86,16 @@ def read_block(after: int, upto: int, day: date, served: Served) -> Block:
 
 
 def _funds(ids: list[int], levels: list[int | None], keys: dict[str, int], served: Served) -> list[int | None]:
-    """For each person the first suggestion of the serving run that their level may be recommended today and they did not turn down."""
-    refused = set(NotInterested.objects.filter(**keys, until=None).values_list("investor_id", "fund_id"))
+    """For each person the first suggestion of the serving run that their level may be recommended today and they did not turn down,
+    in any share class."""
+    declined = NotInterested.objects.filter(**keys, until=None).values_list("investor_id", "fund_id", "fund__family_code")
+    refused = {(investor, family or fund) for investor, fund, family in declined}
     level_of, found = dict(zip(ids, levels, strict=True)), dict[int, int]()
-    rows = Suggestion.objects.filter(**keys, run=served.run_id).order_by("investor_id", "rank").values_list("investor_id", "fund_id")
-    for investor, fund in rows:
+    rows = Suggestion.objects.filter(**keys, run=served.run_id).order_by("investor_id", "rank")
+    for investor, fund, family in rows.values_list("investor_id", "fund_id", "fund__family_code"):
         level = level_of.get(investor)
-        if investor not in found and level is not None and fund in served.suitable[level] and (investor, fund) not in refused:
+        is_wanted = (investor, family or fund) not in refused
+        if investor not in found and level is not None and fund in served.suitable[level] and is_wanted:
             found[investor] = fund
     return [found.get(pk) for pk in ids]
 

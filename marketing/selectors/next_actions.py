@@ -69,5 +69,8 @@ def _fund_suits() -> Q:
 
 
 def _turned_down() -> QuerySet[Any]:
-    """Keys of the people who do not want the very fund that is proposed."""
-    return NextAction.objects.filter(investor__not_interested__fund=F("fund"), investor__not_interested__until=None).values("pk")
+    """Keys of the people who do not want the fund that is proposed, in any share class."""
+    same = Q(investor__not_interested__fund=F("fund")) | Q(investor__not_interested__fund__family_code=F("fund__family_code")) & ~Q(
+        fund__family_code=""
+    )
+    return NextAction.objects.filter(same, investor__not_interested__until=None).values("pk")
