@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from advisor.models import Task
 from advisor.services.queue import open_tasks
-from config.jobs import Job, claim_job, finish_job, write_if_claimed
+from config.jobs import Job, claim_job, fail_job, finish_job, write_if_claimed
 from marketing.jurisdictions import market_rules
 from marketing.kernels.next_action import Limits, decide
 from marketing.models import NextAction, NextActionRun
@@ -64,9 +64,18 @@ def refresh_next_actions(*, on: date | None = None) -> int:
 
 
 def resume_next_actions(pk: int) -> int:
-    """Go on with what a worker left; a finished run is left alone. Returns how many actions changed."""
+    """Go on with what a worker left; a finished run is left alone. Returns how many actions changed.
+
+    What an earlier day left is given up: as of that day it would write over what holds today. Today's is begun in its place.
+    """
     run = NextActionRun.objects.filter(pk=pk, status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).first()
-    return refresh_next_actions(on=run.as_of) if run else 0
+    today = timezone.localdate()
+    if run is None or run.as_of >= today:
+        return refresh_next_actions(on=run.as_of) if run else 0
+    token = claim_job(NextActionRun, pk, lease_seconds=LEASE_SECONDS)
+    if token is None or not fail_job(NextActionRun, pk, token, {"code": "day_over"}):
+        return 0
+    return 0 if NextActionRun.objects.filter(as_of=today).exists() else refresh_next_actions(on=today)
 
 
 def actions_of(block: Block, limits: Limits, day: date) -> list[NextAction]:

@@ -121,6 +121,18 @@ def test_only_the_first_suggestion_that_suits_today_is_taken(funds):
     assert one_of(one).fund == funds[0]
 
 
+def test_another_share_class_of_what_was_turned_down_is_not_proposed_either(funds):
+    one, = persons(**IDLE)  # fmt: skip
+    suggest([one], funds[0], funds[2])
+    refresh_next_actions()
+    assert one_of(one).fund == funds[0] and drawn() == {one.pk}
+    Fund.objects.filter(pk__in=[funds[0].pk, funds[1].pk]).update(family_code="N00001")
+    NotInterested.objects.create(investor=one, fund=funds[1])
+    assert drawn() == set()
+    refresh_next_actions()
+    assert one_of(one).fund == funds[2] and drawn() == {one.pk}
+
+
 def test_without_profiling_or_with_recommendations_off_there_is_nothing(funds):
     persons(profiling=False, **IDLE)
     off, = persons(**IDLE)  # fmt: skip
@@ -223,6 +235,22 @@ def test_killed_between_blocks_it_goes_on_and_ends_as_if_it_had_not_been(funds, 
     assert len(seen) == 5 - n_blocks, "blocks that were done are not done again"
     run.refresh_from_db()
     assert (run.status, run.n_changed, run.n_done) == (Job.Status.DONE, 9, 9)
+
+
+@pytest.mark.parametrize("is_later_begun", [False, True])
+def test_what_was_left_of_an_earlier_day_is_not_gone_on_with_as_of_that_day(funds, is_later_begun):
+    one, = persons(days=-1)  # fmt: skip
+    today = timezone.localdate()
+    left = NextActionRun.objects.create(
+        as_of=today - timedelta(days=1), status=Job.Status.RUNNING, lease_until=timezone.now() - timedelta(hours=9)
+    )
+    if is_later_begun:
+        refresh_next_actions()
+    resume_next_actions(left.pk)
+    left.refresh_from_db()
+    assert (left.status, left.error) == (Job.Status.FAILED, {"code": "day_over"})
+    assert (one_of(one).reason, one_of(one).day) == ("level_expired", today)
+    assert NextActionRun.objects.get(as_of=today).status == Job.Status.DONE
 
 
 def test_the_queries_of_a_block_do_not_grow_with_the_people(funds, django_assert_max_num_queries):
