@@ -5,7 +5,7 @@ from advisor.selectors.home import goal_cards, goal_page, home_page
 from advisor.selectors.overrides import active_overrides, latest_proposal, price_of, price_sha
 from advisor.selectors.people import consents_in_force, consents_of, goals_of, has_consent, human_of, investor_of, investors_with_consent
 from advisor.selectors.refusals import sentence
-from advisor.selectors.suitability import decide_for, level_for_goal, recommendable_funds
+from advisor.selectors.suitability import decide_for, level_for_goal, recommendable_funds, suits_own_level
 
 __all__ = [
     "active_overrides",
@@ -31,4 +31,5 @@ __all__ = [
     "proposal_page",
     "recommendable_funds",
     "sentence",
+    "suits_own_level",
 ]

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import reduce
+from operator import or_
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from advisor.kernels import suitability as gate
 from advisor.kernels.goals import goal_level
@@ -18,6 +20,11 @@ def recommendable_funds(level: int) -> QuerySet[Fund]:
     rule = jurisdiction().levels[level]
     funds = Fund.objects.filter(pools__is_current=True, is_open=True, ended_on=None, risk_grade__lte=rule.max_grade)
     return funds if rule.only_classes is None else funds.filter(asset_class__in=rule.only_classes)
+
+
+def suits_own_level() -> Q:
+    """Of rows with an investor and a fund: those whose fund may be recommended at the investor's level, whether in force or not."""
+    return reduce(or_, (Q(investor__level=level, fund__in=recommendable_funds(level).values("pk")) for level in jurisdiction().levels))
 
 
 def suits(level: int, risk_grade: int, asset_class: str) -> bool:

@@ -8,11 +8,10 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from advisor.models import Investor
-from advisor.selectors import consents_in_force, recommendable_funds
+from advisor.selectors import consents_in_force, suits_own_level
 from marketing.kernels.next_action import LEVEL_ENDS_WITHIN, MARKETING
 from marketing.models import NextAction
 from marketing.selectors.suiting import whom_it_fits
-from portfolios.jurisdictions import jurisdiction
 
 
 def to_draw(now: datetime | None = None) -> QuerySet[NextAction]:
@@ -62,10 +61,7 @@ def _still_true(today: Any) -> Q:
 
 
 def _fund_suits() -> Q:
-    suits = Q()
-    for level in jurisdiction().levels:
-        suits |= Q(investor__level=level, fund__in=recommendable_funds(level).values("pk"))
-    return suits & ~Q(pk__in=_turned_down())
+    return suits_own_level() & ~Q(pk__in=_turned_down())
 
 
 def _turned_down() -> QuerySet[Any]:

@@ -8,12 +8,11 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from advisor.selectors import recommendable_funds
+from advisor.selectors import suits_own_level
 from marketing.models import RecommenderRun, Suggestion
 from marketing.selectors.audience import nearest_ten
 from marketing.selectors.recommender_report import Candidate, Report, read_report
 from marketing.selectors.recommender_words import TAGS, conclusion, model_name, outcome_of, why_failed, why_refused
-from portfolios.jurisdictions import jurisdiction
 
 NIGHTS = 30
 MOST_RUNS = 100  # of these nights, where somebody trains by hand many times a day
@@ -176,9 +175,6 @@ def check_now() -> Checked | None:
     run = RecommenderRun.objects.filter(is_serving=True).only("pk").first()
     if run is None:
         return None
-    suits = Q()
-    for level in jurisdiction().levels:
-        suits |= Q(investor__level=level, fund__in=recommendable_funds(level).values("pk"))
-    in_force = Q(investor__level_valid_until__gte=timezone.localdate())
-    counts = Suggestion.objects.filter(run=run).order_by().aggregate(rows=Count("pk"), suitable=Count("pk", filter=suits & in_force))
+    suitable = suits_own_level() & Q(investor__level_valid_until__gte=timezone.localdate())
+    counts = Suggestion.objects.filter(run=run).order_by().aggregate(rows=Count("pk"), suitable=Count("pk", filter=suitable))
     return Checked(nearest_ten(counts["rows"]), nearest_ten(counts["rows"] - counts["suitable"]))

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from advisor.selectors import recommendable_funds
+from advisor.selectors import recommendable_funds, suits_own_level
 from marketing.kernels.interactions import KINDS
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.contract import Recommender
@@ -21,7 +20,6 @@ from marketing.services.recommender_night import Night
 from marketing.services.recommender_parts import PEOPLE_A_WRITE, forget, fund_factors_part, investor_factor_rows, restore
 from marketing.services.recommender_training import MODEL_ERRORS, said_by
 from marketing.services.spark import candidates
-from portfolios.jurisdictions import jurisdiction
 from portfolios.kernels.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -200,7 +198,4 @@ def take_over(night: Night) -> None:
 
 def _unsuitable(run: RecommenderRun) -> Any:
     """Suggestions of a run that may not be shown to their person today: their level fell or lapsed, or the fund changed, meanwhile."""
-    suitable = Q()
-    for level in jurisdiction().levels:
-        suitable |= Q(investor__level=level, fund__in=recommendable_funds(level).values("pk"))
-    return Suggestion.objects.filter(run=run).exclude(suitable, investor__in=suggestible(timezone.now()).values("pk"))
+    return Suggestion.objects.filter(run=run).exclude(suits_own_level(), investor__in=suggestible(timezone.now()).values("pk"))
