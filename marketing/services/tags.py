@@ -65,7 +65,8 @@ def sync_tags() -> Synced:
     rows = {tag.code: tag for tag in Tag.objects.filter(is_shipped=True)}
     plan = _plan_with(wanted)
     with transaction.atomic():
-        made = Tag.objects.bulk_create([_as_row(tag, plan) for code, tag in wanted.items() if code not in rows], batch_size=200)
+        new = [_as_row(tag, plan) for code, tag in wanted.items() if code not in rows]
+        made = Tag.objects.bulk_create(new, batch_size=200, ignore_conflicts=True)  # two at once: the same rows from either
         changed = [row for code, row in rows.items() if code in wanted and _take_over(row, wanted[code], plan)]
         Tag.objects.bulk_update(
             changed, [*COPIED, "rule", "sensitivity", "needs_consent", "state", "retired_at", "defined_at", "counted_from"]

@@ -13,7 +13,7 @@ from marketing.catalogue.tags import Family, catalogue, shipped_tags, tag_groups
 from marketing.models import Profile, Segment, Tag, TagChange, TagRefresh, TagSize
 from marketing.selectors.tag_pages import overlaps, spark_points
 from marketing.selectors.tags import person_tags, plan_now, tags_for_use
-from marketing.services import retire_tag, sync_tags, write_tag
+from marketing.services import retire_tag, sync_tags, tags, write_tag
 from marketing.services.tags import TagDraft
 from portfolios.models import Fund
 from tests.marketing.crowd import agreed
@@ -74,6 +74,19 @@ def test_a_shipped_rule_that_changed_is_taken_over_and_counted_anew_and_one_no_l
     assert Tag.objects.get(code="last_years").state == "retired"
     own.refresh_from_db()
     assert own.state == "active"
+
+
+def test_another_process_that_syncs_at_the_same_time_does_no_harm(monkeypatch):
+    read = tags._plan_with
+
+    def read_while_the_other_writes(wanted):
+        monkeypatch.setattr(tags, "_plan_with", read)
+        assert sync_tags().made
+        return read(wanted)
+
+    monkeypatch.setattr(tags, "_plan_with", read_while_the_other_writes)
+    sync_tags()
+    assert Tag.objects.filter(is_shipped=True, word__isnull=False).count() == Tag.objects.count()
 
 
 def test_each_company_whose_funds_are_sold_has_a_tag():
