@@ -17,7 +17,7 @@ from marketing.kernels.segments import RuleError, parse_rule
 from marketing.kernels.tag_words import BITS_A_WORD, sizes
 from marketing.models import Tag, TagChange, TagRefresh, TagSize, TagWords
 from marketing.models.tags import N_WORDS
-from marketing.selectors.audience import SMALLEST_GROUP, rounded
+from marketing.selectors.audience import SMALLEST_GROUP, nearest_ten, rounded, to_ten
 from marketing.selectors.segment_words import Words, explain
 from marketing.selectors.tag_columns import WORD_NAMES
 from marketing.selectors.tags import active_tags, has_tag, problem_words
@@ -97,7 +97,7 @@ def spark_points(trend: Sequence[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """People who gained and lost a tag on a day; None where fewer than ten did."""
+    """People who gained and lost a tag on a day, to the nearest ten; None where fewer than ten did."""
 
     date: date
     gained: int | None
@@ -142,11 +142,7 @@ def day_changes(tag: Tag, until: date | None) -> list[DayChange]:
     counted: dict[date, dict[bool, int]] = {}
     for day, is_gained, n in rows.annotate(n=Count("pk")).values_list("date", "is_gained", "n"):
         counted.setdefault(day, {})[is_gained] = n
-    return [DayChange(day, _told(counted[day].get(True, 0)), _told(counted[day].get(False, 0))) for day in sorted(counted)]
-
-
-def _told(n: int) -> int | None:
-    return n if n >= SMALLEST_GROUP or not n else None
+    return [DayChange(day, nearest_ten(counted[day].get(True, 0)), nearest_ten(counted[day].get(False, 0))) for day in sorted(counted)]
 
 
 # ── Overlap ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,7 +150,10 @@ def _told(n: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """People who have both tags; of this tag's and of the other's people; Jaccard; how many times as many as by chance."""
+    """People who have both tags; of this tag's and of the other's people; Jaccard; how many times as many as by chance.
+
+    All from counts to the nearest ten: of two tags that differ by a few people the exact ones would say by how many.
+    """
 
     tag: Tag
     n_both: int
@@ -170,14 +169,15 @@ def overlaps(tag: Tag) -> list[Overlap]:
     if last is None or tag.word is None or not last.n_total:
         return []
     both = _counted_together(tag, last)
-    n = both[tag.word][tag.bit or 0]
+    n = to_ten(both[tag.word][tag.bit or 0])
     known = dict(TagSize.objects.filter(date=last.as_of).values_list("tag_id", "n"))
     found = []
     for other in active_tags().filter(word__isnull=False, problem="").exclude(pk=tag.pk):
         n_both, n_other = both[other.word or 0][other.bit or 0], known.get(other.pk, 0)
         if n_both >= SMALLEST_GROUP and n_other >= n_both:
-            jaccard, lift = n_both / (n + n_other - n_both), n_both * last.n_total / (n * n_other)
-            found.append(Overlap(other, n_both, n_both / n, n_both / n_other, jaccard, lift))
+            met, of_other = to_ten(n_both), to_ten(n_other)
+            jaccard, lift = met / (n + of_other - met), met * last.n_total / (n * of_other)
+            found.append(Overlap(other, met, met / n, met / of_other, jaccard, lift))
     return sorted(found, key=lambda one: (-one.jaccard, one.tag.code))[:MOST_OVERLAPS]
 
 

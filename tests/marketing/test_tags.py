@@ -11,7 +11,7 @@ from django.utils import translation
 from advisor.models import Consent
 from marketing.catalogue.tags import Family, catalogue, shipped_tags, tag_groups, tags_of_family
 from marketing.models import Profile, Segment, Tag, TagChange, TagRefresh, TagSize
-from marketing.selectors.tag_pages import overlaps, spark_points
+from marketing.selectors.tag_pages import day_changes, overlaps, spark_points
 from marketing.selectors.tags import person_tags, plan_now, tags_for_use
 from marketing.services import retire_tag, sync_tags, tags, write_tag
 from marketing.services.tags import TagDraft
@@ -227,6 +227,18 @@ def test_overlaps_are_counted_by_hand_and_small_ones_are_not_shown(client, peopl
     assert "Jaccard" in client.get(reverse("tag_overlap", args=["half"])).content.decode()
     assert "Jaccard" in client.get(reverse("tag", args=["half"]), {"overlap": 1}).content.decode()
     assert overlaps(Tag.objects.get(code="rare")) == []
+
+
+def test_two_tags_that_differ_by_a_person_do_not_say_so(people):
+    for code, edge in (("rich", 1_000), ("richer", 1_001)):
+        tag(code, rich(edge))
+    crowd = persons(33, assets_minor=[0] * 12 + [1_000] + [5_000] * 20)
+    refreshed(DAY)
+    (found,) = overlaps(Tag.objects.get(code="rich"))
+    assert (found.n_both, found.share, found.share_of_other, found.jaccard) == (20, 1.0, 1.0, 1.0)  # 20 of 21
+    Profile.objects.filter(pk__in=[one.pk for one in crowd[:12]]).update(version=7, assets_minor=5_000)
+    refreshed(DAY + timedelta(days=1))
+    assert [one.gained for one in day_changes(Tag.objects.get(code="rich"), DAY + timedelta(days=1))] == [10]  # twelve
 
 
 def test_a_tag_without_a_refresh_or_with_a_problem_has_a_page(client, people):
