@@ -11,7 +11,7 @@ from marketing.catalogue.events import sources
 from marketing.models import Dormancy, MetricAlert, OverviewDay, Reactivation
 from marketing.selectors.ask_parts import told_steps
 from marketing.selectors.ask_rules import all_of, segment_url
-from marketing.selectors.audience import SMALLEST_GROUP, to_ten, told
+from marketing.selectors.audience import SMALLEST_GROUP, nearest_ten, to_ten, told_tens
 from marketing.selectors.campaigns import awaiting_decision, campaigns_of, ledger_counts
 from marketing.selectors.metrics import ASLEEP, DAYS, in_short
 from marketing.selectors.overview import FREQUENCY, RECENCY_DAYS, STAGES
@@ -52,8 +52,8 @@ class Home:
 
     day: OverviewDay
     n_people: int
-    n_asleep: int
-    n_woken: int
+    n_asleep: int | None
+    n_woken: int | None
     woken: list[Group]
     states: list[Group]
     lifecycle: list[Group]
@@ -70,24 +70,25 @@ class Home:
 
 
 def home_of(day: OverviewDay) -> Home:
-    """Read a stored day."""
-    data, pk = day.data if day.segment_id is None else _in_tens(day.data), day.segment_id
-    shown = told(data["states"])
+    """Read a stored day, counts to the nearest ten and sums of money to two digits: what is withheld could else be worked out
+    from the totals, and two segments that differ by one person would tell of that person."""
+    data, pk = day.data, day.segment_id
+    n_people, shown = to_ten(data["n_people"]), told_tens(data["states"])
     states = [
         Group(
             state,
             str(label),
             shown.get(state, 0),
-            _of(shown.get(state, 0), data["n_people"]),
+            _of(shown.get(state, 0), n_people),
             url=_url([{"field": "dormancy", "is": [state]}], pk),
         )
         for state, label in Dormancy.choices
     ]
     return Home(
         day=day,
-        n_people=data["n_people"],
-        n_asleep=sum(data["states"].get(state, 0) for state in ASLEEP),
-        n_woken=data["woken"]["people"],
+        n_people=n_people,
+        n_asleep=nearest_ten(sum(data["states"].get(state, 0) for state in ASLEEP)),
+        n_woken=nearest_ten(data["woken"]["people"]),
         woken=_woken(data["woken"]),
         states=states,
         lifecycle=_lifecycle(data["lifecycle"], pk),
@@ -96,22 +97,6 @@ def home_of(day: OverviewDay) -> Home:
         rfm=_rfm(data["rfm"], pk),
         sources=_sources(data["sources"], pk),
     )
-
-
-def _in_tens(data: dict[str, Any]) -> dict[str, Any]:
-    """The counts of a segment's day to the nearest ten and sums of money to two digits: two segments that differ by one person
-    would else tell of that person."""
-
-    def tens(counts: dict[str, int]) -> dict[str, int]:
-        return {key: to_ten(n) for key, n in counts.items()}
-
-    return {
-        "n_people": to_ten(data["n_people"]),
-        **{name: tens(data[name]) for name in ("states", "woken", "lifecycle")},
-        "flows": {state: tens(row) for state, row in data["flows"].items()},
-        "rfm": [[recency, frequency, to_ten(n), in_short(worth)] for recency, frequency, n, worth in data["rfm"]],
-        "sources": [[code, to_ten(n), to_ten(ordered), in_short(worth)] for code, n, ordered, worth in data["sources"]],
-    }
 
 
 def _url(conditions: list[dict[str, Any]], segment: int | None) -> str:
@@ -123,21 +108,18 @@ def _of(n: int | None, total: int) -> float | None:
 
 
 def _woken(counts: dict[str, int]) -> list[Group]:
-    return [
-        Group(kind, str(label), n if (n := counts.get(kind, 0)) == 0 or n >= SMALLEST_GROUP else None)
-        for kind, label in Reactivation.Kind.choices
-    ]
+    return [Group(kind, str(label), nearest_ten(counts.get(kind, 0))) for kind, label in Reactivation.Kind.choices]
 
 
 def _lifecycle(counts: dict[str, int], segment: int | None) -> list[Group]:
-    shown = told_steps([counts[stage] for stage in STAGES])
+    shown = [n and to_ten(n) for n in told_steps([counts[stage] for stage in STAGES])]
     groups = []
     for at, (stage, n) in enumerate(zip(STAGES, shown, strict=True)):
         done = [STAGE_RULES[one] for one in STAGES[1 : at + 1]]
         everybody = [] if segment else [{"field": "dormancy", "is": list(Dormancy.values)}]
         url = _url(done or everybody, segment)
         other = _url([*done[:-1], {"not": [done[-1]]}], segment) if done else ""
-        groups.append(Group(stage, str(STAGE_WORDS[stage]), n, _of(n, counts["registered"]), url=url, other_url=other))
+        groups.append(Group(stage, str(STAGE_WORDS[stage]), n, _of(n, to_ten(counts["registered"])), url=url, other_url=other))
     return groups
 
 
@@ -145,7 +127,7 @@ def _flows(flows: dict[str, dict[str, int]]) -> list[tuple[str, list[int | None]
     """Where people stood 30 days ago by where they stand now, each row told by itself."""
     rows = []
     for state, label in Dormancy.choices:
-        shown = told({to: n for to, n in flows.get(state, {}).items() if n > 0})
+        shown = told_tens({to: n for to, n in flows.get(state, {}).items() if n > 0})
         rows.append((str(label), [shown.get(to, 0) for to in Dormancy.values]))
     return rows
 
@@ -153,7 +135,7 @@ def _flows(flows: dict[str, dict[str, int]]) -> list[tuple[str, list[int | None]
 def _entered(flows: dict[str, dict[str, int]], segment: int | None) -> list[Group]:
     """Who came into each state in the period, from whichever other one."""
     counts = {to: sum(row.get(to, 0) for was, row in flows.items() if was != to) for to in Dormancy.values}
-    shown = told(counts)
+    shown = told_tens(counts)
     return [
         Group(
             state,
@@ -181,16 +163,16 @@ def frequency_words() -> list[str]:
 
 def _rfm(cells: list[list[int]], segment: int | None) -> list[tuple[str, list[Group]]]:
     by_place = {(recency, frequency): (n, worth) for recency, frequency, n, worth in cells}
-    shown = told({f"{recency}-{frequency}": n for recency, frequency, n, _worth in cells})
+    shown = told_tens({f"{recency}-{frequency}": n for recency, frequency, n, _worth in cells})
     largest = max((n for n in shown.values() if n), default=0)
     grid = []
     for recency, name in enumerate(recency_words()):
         row = []
         for frequency in range(len(FREQUENCY) + 1):
-            n, worth = shown.get(f"{recency}-{frequency}", 0), by_place.get((recency, frequency), (0, 0))[1]
+            n, (n_exact, worth) = shown.get(f"{recency}-{frequency}", 0), by_place.get((recency, frequency), (0, 0))
             heat = 0 if not n else 1 + min(3, int(4 * n / largest))
             url = _url([_recency_rule(recency), _frequency_rule(frequency)], segment)
-            row.append(Group(str(heat), "", n, worth_minor=round(worth / n) if n else None, url=url))
+            row.append(Group(str(heat), "", n, worth_minor=in_short(worth / n_exact) if n else None, url=url))
         grid.append((name, row))
     return grid
 
@@ -211,15 +193,15 @@ def _frequency_rule(band: int) -> dict[str, Any]:
 
 def _sources(rows: list[list[Any]], segment: int | None) -> list[Group]:
     """People by where they came from; conversion is the share of them with an order."""
-    shown = told({code: n for code, n, _ordered, _worth in rows})
+    shown = told_tens({code: n for code, n, _ordered, _worth in rows})
     groups = []
     for code, n, ordered, worth in rows:
         n_told = shown.get(code)
         small = 0 < ordered < SMALLEST_GROUP or 0 < n - ordered < SMALLEST_GROUP
-        share = None if n_told is None or small else min(1.0, ordered / n)
+        share = None if n_told is None or small else _of(to_ten(ordered), n_told)
         name = sources()[code].label if code in sources() else code or _("not known")
         url = _url([{"field": "acquisition_source", "is": [code]}], segment)
-        groups.append(Group(code, name, n_told, share, worth if n_told is not None else None, url))
+        groups.append(Group(code, name, n_told, share, in_short(worth) if n_told is not None else None, url))
     return groups
 
 

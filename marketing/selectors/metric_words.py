@@ -84,5 +84,5 @@ def alert_row(alert: MetricAlert) -> AlertRow:
     whom = alert.segment.title if alert.segment else _("everybody")
     if metric is None:
         return AlertRow(alert, alert.metric, whom, f"{alert.limit:g}", "–")
-    value = alert.last_value if alert.last_value is None or not alert.segment_id else in_tens(metric, alert.last_value)
+    value = alert.last_value if alert.last_value is None else in_tens(metric, alert.last_value, alert.segment_id)
     return AlertRow(alert, metric.label, whom, limit_of(metric, alert.kind, alert.limit), value_words(metric, value))

@@ -1,6 +1,6 @@
 """Every metric of marketing/catalogue/metrics.yaml worked out, over everybody or the people of a segment: five queries for all.
 
-What is told of a segment obeys the door's rule: of fewer than ten people nothing but that they are few.
+What is told obeys the door's rule: of fewer than ten people nothing but that they are few, and people to the nearest ten.
 """
 
 from collections.abc import Callable
@@ -176,13 +176,20 @@ def rule_of(code: str) -> dict[str, Any] | None:
 
 
 def is_told(metric: Metric, value: Value, n_people: int, segment_id: int | None) -> bool:
-    """Whether a value may be shown: of a segment of fewer than ten, and of fewer than ten people within one, nothing is."""
+    """Whether a value may be shown: of a segment of fewer than ten, and of fewer than ten people within one, nothing is.
+
+    Nor is a share that fewer than ten people are missing from; fewer than ten orders or messages are those of fewer than ten.
+    """
     if n_people < SMALLEST_GROUP:
         return segment_id is None and metric.code == "people"
     if value is None:
         return True
-    counted = value if metric.unit == "people" else value * n_people if metric.of and metric.of[1] == "people" else None
-    return counted is None or counted == 0 or round(counted) >= SMALLEST_GROUP
+    if metric.unit in {"people", "count"}:
+        return value == 0 or value >= SMALLEST_GROUP
+    if metric.of is None or metric.of[1] != "people":
+        return True
+    counted = round(value * n_people)
+    return not (0 < counted < SMALLEST_GROUP or 0 < n_people - counted < SMALLEST_GROUP)
 
 
 def in_short(value: float) -> int:
@@ -191,18 +198,25 @@ def in_short(value: float) -> int:
 
 
 def told_value(metric: Metric, value: Value, n_people: int, segment_id: int | None) -> Value:
-    """A value as it may be shown: None where it may not, and a segment's rounded, for two that differ by one person would
-    else tell of that person: people to the nearest ten, shares in whole percent, anything summed to two digits."""
+    """A value as it may be shown: None where it may not, and rounded as `in_tens` says."""
     if value is None or not is_told(metric, value, n_people, segment_id):
         return None
-    return value if segment_id is None else in_tens(metric, value)
+    return in_tens(metric, value, segment_id)
 
 
-def in_tens(metric: Metric, value: float) -> float:
-    """A segment's value, rounded as told_value says."""
+def in_tens(metric: Metric, value: float, segment_id: int | None) -> float:
+    """A value that tells of no single person: people to the nearest ten, shares in tenths of a percent, everybody's sums as they are.
+
+    Of a segment shares in whole percent and anything summed to two digits: two that differ by one person would else tell of that
+    person.
+    """
     if metric.unit == "people":
         return to_ten(round(value))
-    return round(value, 2) if metric.unit == "share" else round(value, 1) if metric.unit == "level" else in_short(value)
+    if metric.unit == "share":
+        return round(value, 3 if segment_id is None else 2)
+    if segment_id is None:
+        return value
+    return round(value, 1) if metric.unit == "level" else in_short(value)
 
 
 def latest_readings(segment: Segment | None) -> list[Reading]:

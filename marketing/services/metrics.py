@@ -13,7 +13,7 @@ from marketing.catalogue.metrics import metrics
 from marketing.kernels.alerts import Standing, next_standing
 from marketing.kernels.segments import RuleError
 from marketing.models import MetricAlert, MetricAlertEvent, MetricDay, OverviewDay, Segment
-from marketing.selectors.metrics import USUAL_DAYS, is_told, work_out
+from marketing.selectors.metrics import USUAL_DAYS, is_told, told_value, work_out
 from marketing.selectors.overview import work_out_overview
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,10 @@ def acknowledge_alert(*, alert_id: int, actor: Any) -> bool:
 
 
 def check_alerts(*, on: date | None = None) -> int:
-    """Hold every alert against the day's value, once a day each; returns how many opened or closed. Safe to repeat."""
+    """Hold every alert against the day's value as pages show it, once a day each; returns how many opened or closed. Safe to repeat.
+
+    Against the exact value ten alerts at neighbouring limits would tell what the rounding withholds.
+    """
     day = on or timezone.localdate()
     n_changed = 0
     for alert in MetricAlert.objects.exclude(checked_date__gte=day).select_related("segment").order_by("pk"):
@@ -104,7 +107,11 @@ def _check(alert: MetricAlert, day: date) -> bool:
     rows = MetricDay.objects.filter(
         metric=alert.metric, segment=alert.segment, date__gt=day - timedelta(days=USUAL_DAYS + 1), date__lte=day
     )
-    told = {row.date: row.value for row in rows if metric and is_told(metric, row.value, row.n_people, alert.segment_id)}
+    told = {
+        row.date: told_value(metric, row.value, row.n_people, alert.segment_id)
+        for row in rows
+        if metric and is_told(metric, row.value, row.n_people, alert.segment_id)
+    }
     if day not in told:
         return False
     was_open = alert.state == MetricAlert.State.OPEN

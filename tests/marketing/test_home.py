@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketing.models import DormancyChange, OverviewDay, Profile, Reactivation, SavedQuestion, Segment
+from marketing.selectors.audience import to_ten
 from marketing.selectors.home import home_of
 from marketing.selectors.segments import people_in, read_rule
 from marketing.services.metrics import overview_day, refresh_metrics, work_out_day
@@ -57,22 +58,22 @@ def test_the_home_says_who_sleeps_who_woke_and_what_needs_a_decision(mark, clien
     campaign = draft(mark)
     page = client.get(reverse("marketing_home"))
     home = page.context["home"]
-    assert (home.n_people, home.n_asleep, home.n_woken) == (100, 60, 12)
+    assert (home.n_people, home.n_asleep, home.n_woken) == (100, 60, 10)  # twelve
     assert [one for one, _words in page.context["decisions"]] == [campaign]
     words = page.content.decode()
-    assert "60 people are asleep" in words and "12 who slept have come back" in words
+    assert "60 people are asleep" in words and "10 who slept have come back" in words
 
 
 def test_every_bar_of_the_home_leads_to_a_segment_of_those_it_counts(mark, world):
     home = home_of(overview_day(segment=None))
     for group in [*home.states, *home.entered, *home.sources, *(cell for _name, row in home.rfm for cell in row)]:
         if group.count:
-            assert n_behind(group.url) == group.count, group
+            assert to_ten(n_behind(group.url)) == group.count, group
     stages = {group.key: group for group in home.lifecycle}
     assert [group.count for group in home.lifecycle] == [100, 70, 40, 0, 0, 0]
     assert n_behind(stages["registered"].url) == 100 and n_behind(stages["goal"].url) == 40 and n_behind(stages["goal"].other_url) == 30
     assert [[cell.count for cell in row] for _name, row in home.rfm] == [
-        [0, 28, 0, 0, 12],
+        [0, 30, 0, 0, 10],  # 28 and 12
         [0] * 5,
         [0] * 5,
         [30, 0, 0, 0, 0],
@@ -82,7 +83,7 @@ def test_every_bar_of_the_home_leads_to_a_segment_of_those_it_counts(mark, world
 
 def test_movements_say_from_where_and_who_stayed(world):
     flows = dict(home_of(overview_day(segment=None)).flows)
-    assert flows["dormant"] == [0, 12, 0, 0, 60, 0] and flows["active"] == [0, 28, 0, 0, 0, 0]
+    assert flows["dormant"] == [0, 10, 0, 0, 60, 0] and flows["active"] == [0, 30, 0, 0, 0, 0]  # 12 and 28
 
 
 def test_the_home_of_a_segment_counts_its_people_alone(mark, client, world):
@@ -111,6 +112,24 @@ def test_small_groups_are_withheld_in_every_card(mark, client):
     home = client.get(reverse("marketing_home")).context["home"]
     assert {one.key: one.count for one in home.states} == {"new": 0, "active": 0, "calm": None, "cooling": 0, "dormant": 30, "lost": None}
     assert all(cell.count is None or cell.count >= 10 or cell.count == 0 for _name, row in home.rfm for cell in row)
+
+
+def test_no_total_of_the_home_gives_away_what_is_withheld(mark, client):
+    crowd(41)
+    crowd(15, prefix="calm", dormancy="calm")
+    crowd(2, prefix="lost", dormancy="lost")
+    page = client.get(reverse("marketing_home"))
+    home, tiles = page.context["home"], {tile.reading.metric.code: tile for _name, row in page.context["groups"] for tile in row}
+    assert (home.n_people, home.n_asleep) == (60, 40)  # 58 and 43: 43 less 41 would be the lost ones
+    assert tiles["calm"].value == "20" and "43" not in tiles["asleep"].value  # and 58 less 41 less 15 as well
+
+
+def test_few_sleepers_are_not_counted_in_the_headline(mark, client):
+    crowd(30, dormancy="active")
+    few = crowd(3, prefix="few")
+    Reactivation.objects.create(investor=few[0], kind="plan_restored", date=timezone.localdate())
+    words = client.get(reverse("marketing_home")).content.decode()
+    assert "Fewer than ten people are asleep" in words and "Fewer than ten who slept have come back" in words
 
 
 @pytest.mark.parametrize("wanted", ["999999", "x", "-1", "1e9", "9" * 40, "'; DROP TABLE marketing_segment; --", "１"])

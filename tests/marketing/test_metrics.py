@@ -205,12 +205,12 @@ def test_a_night_writes_every_audience_once_and_leaves_out_a_broken_one(world):
 def test_a_reading_has_its_change_over_28_days_and_which_way_is_good(world):
     today = timezone.localdate()
     work_out_day(segment=None, on=today - timedelta(days=28))
-    MetricDay.objects.filter(metric="asleep").update(value=10)
-    MetricDay.objects.filter(metric="assessed_share").update(value=0.5)
+    MetricDay.objects.filter(metric="asleep").update(value=12)
+    MetricDay.objects.filter(metric="funded_share").update(value=0.5)
     work_out_day(segment=None, on=today)
     readings = {one.metric.code: one for one in latest_readings(None)}
-    assert len(readings) == 30 and readings["asleep"].change == pytest.approx(0.6) and readings["asleep"].is_good is False
-    assert readings["assessed_share"].change == pytest.approx(41 / 48 - 0.5) and readings["assessed_share"].is_good is True
+    assert len(readings) == 30 and readings["asleep"].change == pytest.approx(1.0) and readings["asleep"].is_good is False
+    assert readings["funded_share"].change == pytest.approx(round(38 / 48, 3) - 0.5) and readings["funded_share"].is_good is True
     assert readings["people"].change == 0 and readings["people"].is_good is None and readings["calm"].is_good is None
     assert [day for day, _value in history("people", None)] == [today - timedelta(days=28), today]
 
@@ -223,6 +223,9 @@ def test_a_reading_has_its_change_over_28_days_and_which_way_is_good(world):
         ("asleep", 9, 500, False),
         ("asleep", 0, 500, True),
         ("asleep", 10, 500, True),
+        ("orders_30d", 9, 500, False),
+        ("assessed_share", 0.982, 500, False),
+        ("assessed_share", 1.0, 500, True),
         ("assessed_share", 0.01, 500, False),
         ("assessed_share", 0.02, 500, True),
         ("idle_share", 0.001, 500, True),
@@ -243,7 +246,7 @@ def test_an_alert_opens_once_closes_after_three_days_and_is_checked_once_a_day(p
     day = timezone.localdate() - timedelta(days=20)
     alert = write_alert(metric="asleep", segment=None, kind="above", limit=100, author=people.mark)
     assert write_alert(metric="asleep", segment=None, kind="above", limit=100, author=people.mark) == alert
-    changed = [night(value, day + timedelta(days=at)) for at, value in enumerate([90, 101, 99, 101, 99, 99, 101, 90, 90, 90, 90, 101])]
+    changed = [night(value, day + timedelta(days=at)) for at, value in enumerate([90, 111, 99, 111, 99, 99, 111, 90, 90, 90, 90, 111])]
     assert changed == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]
     assert check_alerts(on=day + timedelta(days=11)) == 0
     events = list(MetricAlertEvent.objects.order_by("pk").values_list("kind", "date"))
@@ -253,9 +256,9 @@ def test_an_alert_opens_once_closes_after_three_days_and_is_checked_once_a_day(p
 def test_a_movement_is_held_against_the_28_days_before(people):
     day = timezone.localdate() - timedelta(days=40)
     write_alert(metric="asleep", segment=None, kind="change", limit=0.2, author=people.mark)
-    assert [night(value, day + timedelta(days=at)) for at, value in enumerate([*[100] * 11, 105, 150])] == [0] * 12 + [1]
+    assert [night(value, day + timedelta(days=at)) for at, value in enumerate([*[100] * 11, 111, 150])] == [0] * 12 + [1]
     event = MetricAlertEvent.objects.get()
-    assert event.value == 150 and event.usual == pytest.approx((100 * 11 + 105) / 12)
+    assert event.value == 150 and event.usual == pytest.approx((100 * 11 + 110) / 12)
 
 
 def test_a_group_that_is_too_small_opens_no_alert(people):
@@ -264,6 +267,17 @@ def test_a_group_that_is_too_small_opens_no_alert(people):
     today = timezone.localdate()
     MetricDay.objects.create(metric="asleep", segment=segment, date=today, value=3, n_people=500)
     assert check_alerts(on=today) == 0 and MetricAlert.objects.get().checked_date is None
+
+
+@pytest.mark.parametrize("limit", range(115, 125))
+def test_an_alert_sees_no_more_than_the_page(people, limit):
+    """Ten alerts at neighbouring limits would else tell the exact number."""
+    segment, day = Segment.objects.create(name="some", rule=FEW), timezone.localdate()
+    alert = write_alert(metric="people", segment=segment, kind="above", limit=limit, author=people.mark)
+    MetricDay.objects.create(metric="people", segment=segment, date=day, value=117, n_people=117)
+    check_alerts(on=day)
+    alert.refresh_from_db()
+    assert (alert.state, alert.last_value) == ("open" if limit < 120 else "quiet", 120)
 
 
 def test_a_deleted_segment_takes_its_alerts_and_days_with_it(people):
@@ -308,21 +322,21 @@ def test_the_table_in_the_docs_is_that_of_the_catalogue():
 
 
 @pytest.mark.parametrize(
-    ("code", "value", "of_segment"),
+    ("code", "value", "of_segment", "of_everybody"),
     [
-        ("people", 123, 120),
-        ("asleep", 9, None),
-        ("assets", 123_456_789, 120_000_000),
-        ("assessed_share", 0.5171, 0.52),
-        ("mean_level", 2.81, 2.8),
+        ("people", 123, 120, 120),
+        ("asleep", 9, None, None),
+        ("assets", 123_456_789, 120_000_000, 123_456_789),
+        ("assessed_share", 0.5171, 0.52, 0.517),
+        ("mean_level", 2.81, 2.8, 2.81),
     ],
 )
-def test_values_of_a_segment_are_rounded_and_everybodys_are_not(code, value, of_segment):
+def test_people_are_told_in_tens_and_sums_of_a_segment_in_short(code, value, of_segment, of_everybody):
     assert told_value(metrics()[code], value, 123, segment_id=1) == of_segment
-    assert of_segment is None or told_value(metrics()[code], value, 123, segment_id=None) == value
+    assert told_value(metrics()[code], value, 123, segment_id=None) == of_everybody
 
 
-def test_an_alert_on_a_segment_tells_its_value_rounded(db):
+def test_an_alert_tells_people_in_tens(db):
     segment = Segment.objects.create(name="some", rule={"version": 1, "rule": {"field": "n_holdings", "at_least": 0}})
     assert alert_row(MetricAlert(metric="people", kind="above", limit=100, last_value=123.0, segment=segment)).value == "120"
-    assert alert_row(MetricAlert(metric="people", kind="above", limit=100, last_value=123.0)).value == "123"
+    assert alert_row(MetricAlert(metric="people", kind="above", limit=100, last_value=123.0)).value == "120"
