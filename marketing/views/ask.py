@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from marketing.ask_forms import FORMS, SaveForm, fields_of
 from marketing.charts import answer_card
+from marketing.kernels.ask import QuestionError, as_json, read_question
 from marketing.models import SavedQuestion
 from marketing.selectors.ask import answer
 from marketing.selectors.ask_parts import CannotAnswer
@@ -54,7 +55,16 @@ def ask_save(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
     messages.error(request, str(next(iter(form.errors.values()))[0]))
-    return redirect("ask")
+    return redirect(_asked_again(request.POST.get("question", "")))
+
+
+def _asked_again(text: str) -> str:
+    """The address of a question that could not be kept, so that its answer is not lost; of one that cannot be read the list."""
+    try:
+        question = read_question(text)
+    except QuestionError:
+        return reverse("ask")
+    return reverse("ask_kind", args=[question.kind]) + "?" + urlencode(fields_of(as_json(question)))
 
 
 @marketers_only

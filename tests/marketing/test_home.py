@@ -259,6 +259,14 @@ def test_a_name_is_one_question(mark, client):
     assert SavedQuestion.objects.get().question["field"] == "assets_minor"
 
 
+def test_a_question_whose_name_is_taken_or_missing_is_shown_again(mark, client, visits):
+    SavedQuestion.objects.create(name="Mine", kind="path", question={})
+    asked = client.get(reverse("ask_kind", args=["funnel"]), FUNNEL).context["form"]
+    for name in ("Mine", ""):
+        page = client.post(reverse("ask_save"), {"name": name, "question": asked.question_text}, follow=True)
+        assert page.context["form"].question == asked.question and page.context["card"]
+
+
 def test_a_kept_question_of_a_segment_that_is_gone_says_so(mark, client, visits):
     segment = Segment.objects.create(name="awake", rule=ACTIVE)
     client.post(
