@@ -14,7 +14,7 @@ from marketing.channels import CHANNELS
 from marketing.jurisdictions import market_rules
 from marketing.kernels.policy import banned_claims, unknown_placeholders
 from marketing.models import Campaign, CampaignEvent, CampaignStep, Delivery, Purpose
-from marketing.selectors.audience import told
+from marketing.selectors.audience import nearest_ten, told, told_tens
 from marketing.selectors.segment_problems import problems_of
 from marketing.selectors.segment_words import explain
 from marketing.selectors.segments import people_in, read_frozen, read_rule
@@ -29,11 +29,14 @@ SYSTEM_WHYS = {
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a launch now would do by one channel: those written to, and those held back, by reason (None: too few to tell)."""
+    """What a launch now would do by one channel: those written to, and those held back, by reason (None: too few to tell).
+
+    To the nearest ten, as a segment's preview: a draft of any segment has this page, and nobody need be written to for it.
+    """
 
     channel: str
-    n_people: int
-    n_written_to: int
+    n_people: int | None
+    n_written_to: int | None
     held_back: list[tuple[str, int | None]]
 
 
@@ -82,8 +85,9 @@ def dry_run(campaign: Campaign, step: CampaignStep) -> list[DryRun]:
     for channel in step.channels:
         counts = refusal_counts(people, Way(campaign, step, channel, now))
         written = counts.pop("", 0)
-        held = [(str(REASONS[reason]), count) for reason, count in told(counts).items()]
-        runs.append(DryRun(str(CHANNELS[channel]), written + sum(counts.values()), written, held))
+        total = nearest_ten(written + sum(counts.values()))
+        held = [(str(REASONS[reason]), count) for reason, count in told_tens(counts).items()] if total else []
+        runs.append(DryRun(str(CHANNELS[channel]), total, nearest_ten(written) if total else total, held))
     return runs
 
 
