@@ -63,13 +63,10 @@ def write_alert(*, metric: str, segment: Segment | None, kind: str, limit: float
     """Watch a metric from tonight on. Safe to repeat: the same alert is kept once. Refused with a sentence when there are too many."""
     if metric not in metrics() or kind not in MetricAlert.Kind.values:
         raise ValidationError(_("There is no such metric. Nothing was saved."))
-    with transaction.atomic():
-        same = MetricAlert.objects.filter(metric=metric, segment=segment, kind=kind, limit=limit)
-        if (found := same.first()) is not None:
-            return found
-        if MetricAlert.objects.count() >= MOST_ALERTS:
-            raise ValidationError(_("There are as many alerts as anybody can read. Stop one first."))
-        return MetricAlert.objects.create(metric=metric, segment=segment, kind=kind, limit=limit, author=author)
+    same = {"metric": metric, "segment": segment, "kind": kind, "limit": limit}
+    if not MetricAlert.objects.filter(**same).exists() and MetricAlert.objects.count() >= MOST_ALERTS:
+        raise ValidationError(_("There are as many alerts as anybody can read. Stop one first."))
+    return MetricAlert.objects.get_or_create(**same, defaults={"author": author})[0]
 
 
 def stop_alert(*, alert_id: int) -> bool:

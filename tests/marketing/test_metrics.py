@@ -253,6 +253,22 @@ def test_an_alert_opens_once_closes_after_three_days_and_is_checked_once_a_day(p
     assert events == [("opened", day + timedelta(days=1)), ("closed", day + timedelta(days=9)), ("opened", day + timedelta(days=11))]
 
 
+@pytest.mark.parametrize("rule", [None, FEW])
+def test_an_alert_that_somebody_else_sets_at_the_same_moment_is_one(people, monkeypatch, rule):
+    segment = rule and Segment.objects.create(name="few", rule=rule)
+    same = {"metric": "asleep", "segment": segment, "kind": "above", "limit": 100}
+    create, manager = MetricAlert.objects.create, type(MetricAlert.objects)
+
+    def count(self):  # asked between the look and the write
+        create(**same)
+        return 1
+
+    monkeypatch.setattr(manager, "count", count)
+    alert = write_alert(**same, author=people.mark)
+    monkeypatch.undo()
+    assert list(MetricAlert.objects.all()) == [alert]
+
+
 def test_a_movement_is_held_against_the_28_days_before(people):
     day = timezone.localdate() - timedelta(days=40)
     write_alert(metric="asleep", segment=None, kind="change", limit=0.2, author=people.mark)
