@@ -1,11 +1,15 @@
 """A person's own data: everything that is known, what they agreed to, a copy to take away, and the way to have it erased."""
 
 from typing import Any
+from urllib.parse import urlencode
 
+from allauth.account.decorators import reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -23,6 +27,11 @@ from marketing.selectors.my_data import my_data as read_my_data
 from marketing.services.erasure import request_erasure, withdraw_erasure
 from marketing.services.person_export import export_person
 from marketing.views.access import investors_only
+
+
+@reauthentication_required
+def _confirm_who_it_is(request: HttpRequest) -> None:
+    """Raises ReauthenticationRequired: a session left open shall not carry everything away, nor end the account."""
 
 
 def _own(request: HttpRequest) -> Investor:
@@ -50,6 +59,11 @@ def my_data(request: HttpRequest) -> HttpResponse:
 @require_POST
 def my_data_export(request: HttpRequest) -> Any:
     investor = _own(request)
+    try:
+        _confirm_who_it_is(request)
+    except ReauthenticationRequired:  # sent on after the password, the file would come and the page stay at the password
+        messages.info(request, _("Confirm that it is you, then press once more to have your copy."))
+        return redirect(reverse("account_reauthenticate") + "?" + urlencode({"next": reverse("my_data")}))
     with only_one(f"export-person:{investor.pk}", seconds=120) as mine:
         if not mine:
             messages.warning(request, _("Your copy is being made already. Please wait a moment."))
@@ -66,6 +80,7 @@ def my_data_erase(request: HttpRequest) -> HttpResponse:
     investor = _own(request)
     wants = request.method == "POST" and request.POST.get("understood") == "1"
     if wants:
+        _confirm_who_it_is(request)
         try:
             request_erasure(investor=investor)
             return redirect("my_data")

@@ -326,8 +326,23 @@ def test_a_consent_is_withdrawn_where_its_history_stands_as_easily_as_it_is_give
     assert client.post(reverse("my_data"), {"switch": "terms", "is_on": "0"}).status_code == 422
 
 
+def confirm_who_it_is(client):
+    assert client.post(reverse("account_reauthenticate"), {"password": "correct horse"}).status_code == 302
+
+
+def test_a_session_left_open_neither_takes_a_copy_nor_ends_the_account_without_the_password(anna, people, client):
+    client.force_login(people.anna)
+    for name, fields in (("my_data_export", {}), ("my_data_erase", {"understood": "1"})):
+        asked = client.post(reverse(name), fields)
+        assert asked.status_code == 302 and asked["Location"].startswith(reverse("account_reauthenticate"))
+    assert not ErasureRequest.objects.exists()
+    asked = client.post(asked["Location"], {"password": "correct horse"})  # what was asked for goes on by itself
+    assert asked["Location"] == reverse("my_data") and ErasureRequest.objects.get().status == "waiting"
+
+
 def test_the_copy_is_a_zip_for_oneself_alone(anna, people, client):
     client.force_login(people.anna)
+    confirm_who_it_is(client)
     response = client.post(reverse("my_data_export"))
     assert response["Content-Type"] == "application/zip"
     assert b"".join(response.streaming_content)[:2] == b"PK"
@@ -342,6 +357,7 @@ def test_the_way_to_erasure_shows_what_stays_and_asks_to_be_read(anna, people, c
     assert "Suitability Management" in page
     assert client.post(reverse("my_data_erase")).status_code == 422
     assert not ErasureRequest.objects.exists()
+    confirm_who_it_is(client)
     assert client.post(reverse("my_data_erase"), {"understood": "1"}).status_code == 302
     assert "you can take it back" in client.get(reverse("my_data")).content.decode()
     client.post(reverse("my_data_erase_withdraw"))
@@ -350,6 +366,7 @@ def test_the_way_to_erasure_shows_what_stays_and_asks_to_be_read(anna, people, c
 
 def test_nobody_takes_a_copy_while_being_erased_for_nobody_is_signed_in_then(anna, people, client):
     client.force_login(people.anna)
+    confirm_who_it_is(client)
     request = request_erasure(investor=anna)
     ErasureRequest.objects.filter(pk=request.pk).update(status="queued")
     assert client.post(reverse("my_data_export")).status_code == 200  # not begun yet
