@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from marketing.catalogue.metrics import Metric, metrics
 from marketing.models import MetricAlert
 from marketing.selectors.ask_rules import all_of, segment_url
 from marketing.selectors.metrics import Reading, Value, in_tens, rule_of
-from marketing.selectors.segment_words import amount_words
+from marketing.selectors.segment_words import amount_words, clause
 from portfolios.templatetags.money import percent, percent_change
 
 POINTS = {"share", "level"}  # their changes are differences, not ratios
@@ -50,9 +51,17 @@ def value_words(metric: Metric, value: Value) -> str:
     if metric.unit == "level":
         return f"{value:.2f}"
     if metric.unit == "money":
-        short = float(f"{value:.4g}")
-        return amount_words(round(short / 100) * 100)
+        return _short_amount(float(f"{value:.4g}"))
     return f"{value:,.0f}"
+
+
+def _short_amount(minor: float) -> str:
+    """An amount that fits a tile: Chinese has its own 万 and 亿, elsewhere millions and billions are said as such."""
+    yuan = minor / 100
+    if abs(yuan) < 1e6 or (get_language() or "zh").startswith("zh"):
+        return amount_words(round(yuan) * 100)
+    size, unit = (1e9, "bn") if abs(yuan) >= 1e9 else (1e6, "m")
+    return clause("yuan", amount=f"{yuan / size:,.4g} {unit}")
 
 
 def change_words(reading: Reading) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from advisor.models import Account, Consent, Goal
 from marketing.catalogue.metrics import metrics
 from marketing.models import Delivery, MetricAlert, MetricAlertEvent, MetricDay, OverviewDay, Profile, Reactivation, Segment
-from marketing.selectors.metric_words import alert_row
+from marketing.selectors.metric_words import alert_row, value_words
 from marketing.selectors.metrics import history, is_told, latest_readings, rule_of, told_value, work_out
 from marketing.selectors.segments import people_in, read_rule
 from marketing.services.metrics import check_alerts, refresh_metrics, work_out_day, write_alert
@@ -356,3 +356,9 @@ def test_an_alert_tells_people_in_tens(db):
     segment = Segment.objects.create(name="some", rule={"version": 1, "rule": {"field": "n_holdings", "at_least": 0}})
     assert alert_row(MetricAlert(metric="people", kind="above", limit=100, last_value=123.0, segment=segment)).value == "120"
     assert alert_row(MetricAlert(metric="people", kind="above", limit=100, last_value=123.0)).value == "120"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "22.54 bn yuan"), ("zh-hans", "225.4 亿元")])
+def test_a_bank_s_sum_of_money_fits_its_tile(language, said):
+    with translation.override(language):
+        assert value_words(metrics()["assets"], 2_254_012_345_678) == said
