@@ -139,7 +139,7 @@ def test_a_broker_that_does_not_answer_is_asked_once(monkeypatch, caplog):
 @pytest.mark.django_db(transaction=True)
 def test_a_step_that_takes_longer_than_a_lease_keeps_its_claim_but_not_for_ever():
     run = RecommenderRun.objects.create()
-    token = claim_job(RecommenderRun, run.pk, lease_seconds=1)
+    token = claim_job(RecommenderRun, run.pk, lease_seconds=3)
     with claim_kept(RecommenderRun, run.pk, token, lease_seconds=3, most_seconds=4.5):
         time.sleep(4.8)
         assert claim_job(RecommenderRun, run.pk) is None
