@@ -146,6 +146,9 @@ def ours(matrix: sp.csr_matrix, size: dict[str, int]) -> Any:
         for user in range(0, matrix.shape[0], max(1, matrix.shape[0] // CHECKED)):
             scores = model.item_factors @ model.user_factors[user]
             seen = matrix.indices[matrix.indptr[user] : matrix.indptr[user + 1]]
+            if not len(seen):  # of whom nothing is known: they are shown their own plan, by nobody's taste
+                assert not real[user].any(), f"person {user} is offered something by a model that knows nothing of them"
+                continue
             may = np.setdiff1d(np.flatnonzero((grade <= level[user]) & is_open), seen)
             best = np.sort(scores[may])[::-1][:EACH]
             got = items[user][real[user]]
