@@ -58,6 +58,7 @@ def write(n: int) -> dict[str, Any]:
     from django.utils import timezone
 
     from advisor.models import Investor
+    from benchmarks.recommender_world import approve_plans
     from benchmarks.segments_world import write_world
     from marketing.kernels.packed import FORMAT, pack
     from marketing.models import Profile, RecommenderPart, RecommenderRun
@@ -72,6 +73,7 @@ def write(n: int) -> dict[str, Any]:
     pool = Pool.objects.create(name="simulated", is_current=True)
     funds = list(Fund.objects.order_by("pk"))
     PoolFund.objects.bulk_create(PoolFund(pool=pool, fund=fund) for fund in funds)
+    approve_plans()
     run = RecommenderRun.objects.create(status="done", algorithm="als", is_serving=True, factors_format=FORMAT)
     data = pack(ids=np.array([funds[0].pk], np.int64), vectors=np.zeros((1, FACTORS), np.float32))
     RecommenderPart.objects.create(run=run, kind="fund_factors", name="als", format=FORMAT, data=data)

@@ -17,19 +17,19 @@ def figure_words(value: float | None, places: int = 3) -> str:
     return "–" if value is None else f"{value:.{places}f}"
 
 
-def interval_words(interval: Interval | None) -> str:
-    """0.312 (0.301–0.323)."""
+def interval_words(interval: Interval | None) -> tuple[str, str]:
+    """0.312, (0.301–0.323)."""
     if interval is None or interval.low is None or interval.high is None:
-        return figure_words(interval.mean if interval else None)
-    return f"{interval.mean:.3f} ({interval.low:.3f}–{interval.high:.3f})"
+        return figure_words(interval.mean if interval else None), ""
+    return f"{interval.mean:.3f}", f"({interval.low:.3f}–{interval.high:.3f})"
 
 
-def difference_words(interval: Interval | None) -> str:
-    """+0.021 (+0.010 … +0.032)."""
+def difference_words(interval: Interval | None) -> tuple[str, str]:
+    """+0.021, (+0.010 … +0.032)."""
     if interval is None:
-        return "–"
-    mean, low, high = (None if end is None else _signed(end) for end in (interval.mean, interval.low, interval.high))
-    return f"{mean}" if low is None or high is None else f"{mean} ({low} … {high})"
+        return "–", ""
+    mean, low, high = ("" if end is None else _signed(end) for end in (interval.mean, interval.low, interval.high))
+    return mean, f"({low} … {high})" if low and high else ""
 
 
 def _signed(value: float) -> str:
@@ -42,13 +42,18 @@ def _whiskers(intervals: Sequence[Interval]) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "width": 4}
 
 
-def _measured(candidates: Sequence[Candidate], measure: Callable[[Candidate], Interval | None], words: Callable[[Interval], str],
-              role: str, name: str) -> dict[str, Any]:  # fmt: skip
+def _measured(
+    candidates: Sequence[Candidate],
+    measure: Callable[[Candidate], Interval | None],
+    words: Callable[[Interval], tuple[str, str]],
+    role: str,
+    name: str,
+) -> dict[str, Any]:
     found = [(one, value) for one in candidates if (value := measure(one)) is not None]
     trace = bars([model_name(one.name) for one, _value in found], [value.mean for _one, value in found], [], role=role, name=name)
     return trace | {
         "text": [],
-        "hovertext": [words(value) for _one, value in found],
+        "hovertext": [" ".join(words(value)).strip() for _one, value in found],
         "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
         "error_x": _whiskers([value for _one, value in found]),
     }
@@ -99,7 +104,10 @@ def difference_card(report: Report) -> Card | None:
             "xaxis": {"zeroline": True, "tickformat": "+.2f", "title": {"text": _("nDCG@10 less that of popularity")}},
         },
     }
-    note = _("For certain: the whole interval (95%) lies right of zero. The guard asks this of what is to serve.")
+    note = _(
+        "For certain: the whole interval lies right of zero. These intervals are so wide that all of them hold at once (95%), for "
+        "one of many may look best by luck. The guard asks this of what is to serve."
+    )
     return Card("difference", title, figure, [], [], [note])
 
 
@@ -173,8 +181,8 @@ def _night_row(night: Told) -> Row:
     return Row(f"{night.day:%Y-%m-%d}", [night.label.capitalize(), night.model or "–", *quality, served, share])
 
 
-def measure_rows(report: Report) -> list[tuple[Candidate, str, str, list[tuple[str, str]]]]:
-    """Each candidate with its name, why it was not measured, and its figures under their heads."""
+def measure_rows(report: Report) -> list[tuple[Candidate, str, str, list[tuple[str, str, str]]]]:
+    """Each candidate with its name, why it was not measured, and its figures under their heads: (head, figure, interval)."""
     has_opponent = any(one.vs_serving for one in report.candidates)
     return [
         (one, model_name(one.name), why_not_measured(one.failed) if one.failed else "", _figures(report, one, has_opponent))
@@ -182,18 +190,18 @@ def measure_rows(report: Report) -> list[tuple[Candidate, str, str, list[tuple[s
     ]
 
 
-def _figures(report: Report, one: Candidate, has_opponent: bool) -> list[tuple[str, str]]:
-    against = [(_("Against popularity"), "–" if one is report.popularity else difference_words(one.vs_popularity))]
-    against += [(_("Against what served"), difference_words(one.vs_serving))] if has_opponent else []
+def _figures(report: Report, one: Candidate, has_opponent: bool) -> list[tuple[str, str, str]]:
+    against = [(_("Against popularity"), *difference_words(None if one is report.popularity else one.vs_popularity))]
+    against += [(_("Against what served"), *difference_words(one.vs_serving))] if has_opponent else []
     return [
-        (_("nDCG@10"), interval_words(one.ndcg)),
+        (_("nDCG@10"), *interval_words(one.ndcg)),
         *against,
-        (_("Recall@10"), figure_words(one.recall.mean if one.recall else None)),
-        (_("MAP@10"), figure_words(one.map.mean if one.map else None)),
-        (_("Coverage"), percent(one.coverage, 1)),
-        (_("Novelty"), figure_words(one.novelty, 2)),
-        (_("Diversity"), figure_words(one.diversity)),
-        (_("Monthly ROI@10"), percent(one.roi.mean, 2) if one.roi else "–"),
+        (_("Recall@10"), figure_words(one.recall.mean if one.recall else None), ""),
+        (_("MAP@10"), figure_words(one.map.mean if one.map else None), ""),
+        (_("Coverage"), percent(one.coverage, 1), ""),
+        (_("Novelty"), figure_words(one.novelty, 2), ""),
+        (_("Diversity"), figure_words(one.diversity), ""),
+        (_("Monthly ROI@10"), percent(one.roi.mean, 2) if one.roi else "–", ""),
     ]
 
 

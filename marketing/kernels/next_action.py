@@ -64,7 +64,7 @@ class Facts:
     dormancy: NDArray[np.str_]  # a state of marketing.kernels.segments.STATES
     assets_minor: Floats
     idle_minor: Floats
-    has_fund: Bools  # the recommender found one that is suitable today
+    has_fund: Bools  # one passes every filter of suggestions today; asked only of whose cash lies about
     wants_marketing: Bools
     has_advisor: Bools
     has_email: Bools
@@ -112,11 +112,16 @@ def decide(facts: Facts, limits: Limits) -> Decided:
     return Decided(rule, channel, _hour(facts.hour, channel, limits.quiet), np.round(score, 6))
 
 
+def has_idle_cash(dormancy: NDArray[np.str_], assets_minor: Floats, idle_minor: Floats, limits: Limits) -> Bools:
+    """Whose cash (n,) lies about: of those who are awake, more than a floor and than a share of what they have."""
+    awake = np.isin(dormancy, ("new", "active"))
+    return np.asarray(awake & (idle_minor >= np.maximum(limits.floor_minor, limits.share * assets_minor)))
+
+
 def _holds(facts: Facts, limits: Limits) -> list[Bools]:
     """Each rule by itself, in order; the last holds of everybody."""
     asleep = np.isin(facts.dormancy, ("cooling", "dormant"))
-    keeps = np.maximum(limits.floor_minor, limits.share * facts.assets_minor)
-    idle = np.isin(facts.dormancy, ("new", "active")) & facts.has_fund & (facts.idle_minor >= keeps)
+    idle = facts.has_fund & has_idle_cash(facts.dormancy, facts.assets_minor, facts.idle_minor, limits)
     lags = (facts.gone >= GONE_ENOUGH) & (facts.gone - facts.reached > BEHIND_ENOUGH)
     return [
         np.isnan(facts.level_days),

@@ -9,11 +9,10 @@ import numpy as np
 from django.utils import timezone
 
 from advisor.models import Goal
-from advisor.selectors import consents_in_force, recommendable_funds
-from marketing.kernels.next_action import Facts
-from marketing.models import Profile, RecommenderRun, Suggestion
-from marketing.models.showing import NotInterested
-from portfolios.jurisdictions import jurisdiction
+from advisor.selectors import consents_in_force
+from marketing.kernels.next_action import Facts, Limits, has_idle_cash
+from marketing.models import Profile, Suggestion
+from marketing.selectors.suggestions import first_to_show
 
 COLUMNS = (
     "pk", "investor__level", "investor__level_valid_until", "has_waiting_proposal", "plan_status", "goal_progress", "dormancy",
@@ -21,14 +20,6 @@ COLUMNS = (
     "active_hour", "dormancy_since",
 )  # fmt: skip
 UNKNOWN = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What stays the same from block to block: the run that serves, and the funds that each level may be recommended."""
-
-    run_id: int | None
-    suitable: dict[int, set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +33,8 @@ class Block:
     since: list[date | None]
 
 
-def read_served() -> Served:
-    levels = {level: set(recommendable_funds(level).values_list("pk", flat=True)) for level in jurisdiction().levels}
-    return Served(RecommenderRun.objects.filter(is_serving=True).values_list("pk", flat=True).first(), levels)
-
-
-def read_block(after: int, upto: int, day: date, served: Served) -> Block:
-    """The people of a block of keys who agree to profiling, with an open account and recommendations on; in five queries."""
+def read_block(after: int, upto: int, day: date, limits: Limits) -> Block:
+    """The people of a block of keys who agree to profiling, with an open account and recommendations on; in eleven queries."""
     keys = {"investor_id__gt": after, "investor_id__lte": upto}
     agreed = consents_in_force("profiling").filter(**keys).values("investor_id")
     rows = list(
@@ -61,7 +47,8 @@ def read_block(after: int, upto: int, day: date, served: Served) -> Block:
     column = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in COLUMNS}
     ids = column["pk"]
     wants = set(consents_in_force("marketing").filter(**keys).values_list("investor_id", flat=True))
-    funds = _funds(ids, column["investor__level"], keys, served)
+    dormancy, assets, idle = np.array(column["dormancy"], np.str_), _numbers(column["assets_minor"]), _numbers(column["idle_cash_minor"])
+    funds = _funds([ids[at] for at in np.flatnonzero(has_idle_cash(dormancy, assets, idle, limits))])
     gone = _time_gone(keys, day)
     facts = Facts(
         level_days=_numbers((until - day).days if level is not None and until else None
@@ -70,10 +57,10 @@ def read_block(after: int, upto: int, day: date, served: Served) -> Block:
         plan_stopped=_flags(status == "stopped" for status in column["plan_status"]),
         reached=np.clip(_numbers(column["goal_progress"]), 0.0, 1.0),
         gone=_numbers(gone.get(pk) for pk in ids),
-        dormancy=np.array(column["dormancy"], np.str_),
-        assets_minor=_numbers(column["assets_minor"]),
-        idle_minor=_numbers(column["idle_cash_minor"]),
-        has_fund=_flags(fund is not None for fund in funds),
+        dormancy=dormancy,
+        assets_minor=assets,
+        idle_minor=idle,
+        has_fund=_flags(pk in funds for pk in ids),
         wants_marketing=_flags(pk in wants for pk in ids),
         has_advisor=_flags(column["has_advisor"]),
         has_email=_flags(map(bool, column["investor__user__email"])),
@@ -82,22 +69,16 @@ def read_block(after: int, upto: int, day: date, served: Served) -> Block:
         seen_days=_numbers(None if at is None else max(0, (day - _day(at)).days) for at in column["last_visit_at"]),
         hour=_numbers(column["active_hour"]),
     )  # fmt: skip
-    return Block(ids, facts, funds, column["investor__level_valid_until"], column["dormancy_since"])
+    return Block(ids, facts, [funds.get(pk) for pk in ids], column["investor__level_valid_until"], column["dormancy_since"])
 
 
-def _funds(ids: list[int], levels: list[int | None], keys: dict[str, int], served: Served) -> list[int | None]:
-    """For each person the first suggestion of the serving run that their level may be recommended today and they did not turn down,
-    in any share class."""
-    declined = NotInterested.objects.filter(**keys, until=None).values_list("investor_id", "fund_id", "fund__family_code")
-    refused = {(investor, family or fund) for investor, fund, family in declined}
-    level_of, found = dict(zip(ids, levels, strict=True)), dict[int, int]()
-    rows = Suggestion.objects.filter(**keys, run=served.run_id).order_by("investor_id", "rank")
-    for investor, fund, family in rows.values_list("investor_id", "fund_id", "fund__family_code"):
-        level = level_of.get(investor)
-        is_wanted = (investor, family or fund) not in refused
-        if investor not in found and level is not None and fund in served.suitable[level] and is_wanted:
-            found[investor] = fund
-    return [found.get(pk) for pk in ids]
+def _funds(ids: list[int]) -> dict[int, int]:
+    """For those of some people for whom there is one, the fund that they would be shown first."""
+    stored: dict[int, list[int]] = {pk: [] for pk in ids}
+    rows = Suggestion.objects.filter(investor__in=ids, run__is_serving=True).order_by("investor_id", "rank")
+    for investor, fund in rows.values_list("investor_id", "fund_id"):
+        stored[investor].append(fund)
+    return first_to_show(stored)
 
 
 def _time_gone(keys: dict[str, int], day: date) -> dict[int, float]:

@@ -189,10 +189,14 @@ def suit_block(investors: Sequence[int], candidates: IntArray) -> Suited:
 
 def whom_it_fits(fund_of: Mapping[int, int]) -> set[int]:
     """Of people with one fund each, those to whom it may be shown at this moment. Six queries, none for nobody."""
-    if not fund_of:
-        return set()
-    suited = suit_block(list(fund_of), np.array(list(fund_of.values()), np.int64)[:, None])
-    return {investor for row, investor in enumerate(fund_of) if suited.kept(row)}
+    return set(first_kept(load_world(list(fund_of), fund_of.values()), [[fund] for fund in fund_of.values()])) if fund_of else set()
+
+
+def first_kept(world: World, proposed: Sequence[Sequence[int]]) -> dict[int, int]:
+    """The first of the funds proposed to each of a world's investors, best first, that may be shown; without those who have none."""
+    suited = judge(world, as_table(proposed))
+    kept = {investor: suited.kept(row) for row, investor in enumerate(world.investors)}
+    return {investor: int(suited.candidates[row, kept[investor][0]]) for row, investor in enumerate(world.investors) if kept[investor]}
 
 
 def load_world(investors: Sequence[int], funds: Iterable[int] = (), plans: Plans | None = None) -> World:
@@ -347,7 +351,7 @@ def _as_people(world: World, keys: IntArray) -> People:
     return People(
         is_on=np.array([person is not None for person in who], bool),
         level=level,
-        held=_rows(keys, _table(funds)),
+        held=_rows(keys, as_table(funds)),
         weight=_figures(funds, weights),
         share=_figures(funds, shares),
         cash=cash,
@@ -357,11 +361,11 @@ def _as_people(world: World, keys: IntArray) -> People:
         plan_cvar=plan[:, 1],
         plan_category=plan[:, 2],
         plan_company=plan[:, 3],
-        declined=_rows(keys, _table([world.declined.get(pk, []) for pk in world.investors])),
+        declined=_rows(keys, as_table([world.declined.get(pk, []) for pk in world.investors])),
     )
 
 
-def _table(rows: Sequence[Sequence[int]]) -> IntArray:
+def as_table(rows: Sequence[Sequence[int]]) -> IntArray:
     """Lists of different length as one table, filled up with -1."""
     table = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, np.int64)
     for at, row in enumerate(rows):

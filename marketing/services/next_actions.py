@@ -15,7 +15,7 @@ from config.jobs import Job, claim_job, fail_job, finish_job, write_if_claimed
 from marketing.jurisdictions import market_rules
 from marketing.kernels.next_action import Limits, decide
 from marketing.models import NextAction, NextActionRun
-from marketing.selectors.next_action_facts import Block, read_block, read_served
+from marketing.selectors.next_action_facts import Block, read_block
 from marketing.selectors.next_action_words import data_of
 from marketing.selectors.next_actions import to_draw
 from marketing.selectors.suiting import whom_it_fits
@@ -45,11 +45,11 @@ def refresh_next_actions(*, on: date | None = None) -> int:
     if token is None:
         return 0
     run.refresh_from_db()
-    rules, served = market_rules(), read_served()
+    rules = market_rules()
     limits = Limits(rules.dormancy.idle_cash_floor_minor, rules.dormancy.calm_idle_share, rules.quiet)
     last, n_changed, n_done = run.last_investor, run.n_changed, run.n_done
     while (upto := next_profiles(last, BLOCK)) is not None:
-        block = read_block(last, upto[0], day, served)
+        block = read_block(last, upto[0], day, limits)
         with transaction.atomic():
             n_changed += _write_block(block, actions_of(block, limits, day), last, upto[0])
             last, n_done = upto[0], n_done + upto[1]

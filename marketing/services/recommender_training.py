@@ -3,7 +3,7 @@
 import logging
 import time
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from importlib.metadata import version
 from typing import Any
 
@@ -135,9 +135,10 @@ def decide(night: Night) -> None:
     run, serving = night.run, RecommenderRun.objects.filter(is_serving=True).first()
     figures = _paired({name: arrays for name, arrays in evaluations_of(run).items() if arrays})
     incumbent = serving.algorithm if serving else ""
-    told = [_compared(one, figures, incumbent, run.seed) for one in run.report["candidates"]]
+    together = max(1, len(figures.keys() - set(BASELINES)))
+    told = [_compared(one, figures, incumbent, run.seed, together) for one in run.report["candidates"]]
     competed = {one["name"] for one in told}
-    decision = _decided(figures, incumbent, competed, run.seed)
+    decision = _decided(figures, incumbent, competed, run.seed, together)
     facts = {"candidates": told, "decision": decision, "serving": {"run": serving.pk, "name": incumbent} if serving else None}
     if decision["promoted"]:
         night.enter(Stage.FIT, facts=facts, algorithm=decision["name"])
@@ -152,19 +153,19 @@ def _paired(found: dict[str, Arrays]) -> dict[str, Any]:
     return {name: arrays["ndcg"][np.isin(arrays["people"], common)] for name, arrays in found.items()} if len(common) else {}
 
 
-def _compared(told: dict[str, Any], figures: dict[str, Any], incumbent: str, seed: int) -> dict[str, Any]:
-    """A candidate beside popularity and beside what serves, as differences with their intervals."""
+def _compared(told: dict[str, Any], figures: dict[str, Any], incumbent: str, seed: int, together: int) -> dict[str, Any]:
+    """A candidate beside popularity and beside what serves, as differences with the intervals by which the guard judges."""
     own = figures.get(told["name"])
     beside = {"vs_popularity": "popularity", "vs_serving": incumbent}
     return told | {
-        key: dict(zip(("mean", "low", "high"), bootstrap_difference(own, figures[other], seed), strict=True))
+        key: dict(zip(("mean", "low", "high"), bootstrap_difference(own, figures[other], seed, together=together), strict=True))
         if own is not None and other in figures
         else None
         for key, other in beside.items()
     }
 
 
-def _decided(figures: dict[str, Any], incumbent: str, competed: set[str], seed: int) -> dict[str, Any]:
+def _decided(figures: dict[str, Any], incumbent: str, competed: set[str], seed: int, together: int) -> dict[str, Any]:
     """Who may serve, and why; the name is of the best one where none may."""
     models = {name: ndcg for name, ndcg in figures.items() if name not in BASELINES}
     popularity = figures.get("popularity")
@@ -173,10 +174,11 @@ def _decided(figures: dict[str, Any], incumbent: str, competed: set[str], seed: 
     best = max(models, key=lambda name: float(models[name].mean()))
     if incumbent in competed - models.keys():
         return {"promoted": False, "name": best, "code": "serving_not_measured"}
-    found = promotion(models[best], popularity, models.get(incumbent) if best != incumbent else None, seed=seed)
+    judged = partial(promotion, popularity=popularity, seed=seed, n_candidates=together)
+    found = judged(models[best], serving=models.get(incumbent) if best != incumbent else None)
     if found.promoted:
         unopposed = incumbent and incumbent not in models
         return {"promoted": True, "name": best, "code": "refreshed" if best == incumbent else "unopposed" if unopposed else found.code}
-    if best != incumbent and incumbent in models and promotion(models[incumbent], popularity, None, seed=seed).promoted:
+    if best != incumbent and incumbent in models and judged(models[incumbent], serving=None).promoted:
         return {"promoted": True, "name": incumbent, "code": "refreshed", "challenger": {"name": best, "code": found.code}}
     return {"promoted": False, "name": best, "code": found.code}

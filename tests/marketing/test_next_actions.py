@@ -121,6 +121,22 @@ def test_only_the_first_suggestion_that_suits_today_is_taken(funds):
     assert one_of(one).fund == funds[0]
 
 
+def test_what_every_door_would_refuse_is_not_chosen_by_the_night(funds):
+    one, = persons(**IDLE)  # fmt: skip
+    suggest([one], funds[2], funds[1])
+    Fund.objects.filter(pk=funds[2].pk).update(is_open=False)
+    refresh_next_actions()
+    assert one_of(one).fund == funds[1] and next_action_of(one) is not None
+
+
+def test_whose_cash_lies_about_and_whom_no_model_knows_is_proposed_what_the_own_plan_lacks(funds):
+    one, without_level, nothing_idle = *persons(**IDLE), *persons(level=None, days=None, **IDLE), *persons()
+    RecommenderRun.objects.all().delete()
+    refresh_next_actions()
+    assert one_of(one).fund in funds[:3] and next_action_of(one) is not None, "the plan holds the first three of a level"
+    assert (one_of(without_level).reason, one_of(nothing_idle).reason) == ("not_assessed", "nothing_due")
+
+
 def test_another_share_class_of_what_was_turned_down_is_not_proposed_either(funds):
     one, = persons(**IDLE)  # fmt: skip
     suggest([one], funds[0], funds[2])

@@ -199,6 +199,15 @@ def test_what_serves_stays_unless_it_is_beaten(gain, code):
     assert found.vs_serving is not None
 
 
+def test_the_best_of_many_is_judged_by_wider_intervals_than_the_only_one():
+    random = np.random.default_rng(4)
+    popularity, gain = random.random(900), random.normal(0, 1, 900)
+    lucky = popularity + gain - gain.mean() + 2.3 * gain.std() / 30  # 2.3 standard errors above
+    alone, best_of_seven = (promotion(lucky, popularity, None, n_candidates=n) for n in (1, 7))
+    assert (alone.code, best_of_seven.code) == ("better", "ties_with_popularity")
+    assert best_of_seven.vs_popularity[1] < 0 < alone.vs_popularity[1] < alone.vs_popularity[2] < best_of_seven.vs_popularity[2]
+
+
 def test_what_is_worse_than_popularity_is_told_so():
     worse = promotion(np.full(50, 0.1), np.full(50, 0.2), np.full(50, 0.05))
     assert (worse.promoted, worse.code) == (False, "worse_than_popularity")
