@@ -110,6 +110,12 @@ def fail_job(model: type[Job], pk: int, token: uuid.UUID, error: dict[str, Any])
     )
 
 
+def give_up_job(model: type[Job], pk: int, error: dict[str, Any]) -> bool:
+    """Write FAILED with its reason to what nobody is at; False where somebody is."""
+    token = claim_job(model, pk)
+    return token is not None and fail_job(model, pk, token, error)
+
+
 def ring(task: Task | Signature, *args: Any) -> None:
     """Send a task after the commit. A broker that is down is logged, never raised: the sweeper rings again."""
     transaction.on_commit(lambda: publish(task, *args), robust=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from marketing.kernels.suiting import Moments, concentration_of, numbered
 from portfolios.jurisdictions import jurisdiction
-from portfolios.kernels.types import FloatArray
+from portfolios.kernels.types import FloatArray, IntArray
 from portfolios.models import Fund, ModelPortfolio, ModelSet, ModelWeight
 from portfolios.selectors.risk import frozen_moments
 
@@ -49,16 +49,15 @@ class Plans:
         if at < 0:
             return []
         cov = self.moments.cov
-        spread = np.sqrt(np.diag(cov))
-        both = spread[at] * spread
-        together = np.where(both > 0, cov[at] / np.where(both > 0, both, 1.0), 0.0)
+        together = self.correlation(np.full(len(cov), at), np.arange(len(cov)))
         near = [(-float(together[column]), other) for other, column in self.column.items() if other != code and together[column] >= least]
         return [other for _, other in sorted(near)]
 
-    def correlation(self, one: int, other: int) -> float:
-        """Of two columns; 0 where one of them never moves."""
-        both = float(np.sqrt(self.moments.cov[one, one] * self.moments.cov[other, other]))
-        return float(self.moments.cov[one, other]) / both if both > 0 else 0.0
+    def correlation(self, one: IntArray, other: IntArray) -> FloatArray:
+        """Of columns (n,) with columns (n,); 0 where one of them never moves or is -1."""
+        cov, is_known = self.moments.cov, (one >= 0) & (other >= 0)
+        both = np.sqrt(cov[one, one] * cov[other, other])
+        return np.where(is_known & (both > 0), cov[one, other] / np.where(both > 0, both, 1.0), 0.0)
 
 
 def current_plans() -> Plans:

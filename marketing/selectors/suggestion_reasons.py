@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from marketing.kernels.suiting import BoolArray
 from marketing.selectors import suggestion_words as words
+from marketing.selectors.plans import Plans
 from marketing.selectors.suiting import FundRow, Person, World
+from portfolios.kernels.types import IntArray
 
 LEAST_GAP = 0.01  # of the portfolio: the plan lacks less than that of nothing
 SIMILAR = 0.9  # correlation from which on two funds of one category do the same work
@@ -39,16 +44,22 @@ def beside(world: World, fund: FundRow, other: FundRow) -> dict[str, Any]:
 
 def moves_like(world: World, fund: FundRow, other: FundRow) -> bool:
     """Whether two funds move together enough for a reader to find the one similar to the other; False where that is not known."""
-    one, two = (world.plans.column_of(row.code, row.category) for row in (fund, other))
-    return one >= 0 and two >= 0 and world.plans.correlation(one, two) >= LEAST_ALIKE
+    columns = (np.array([world.plans.column_of(row.code, row.category)]) for row in (fund, other))
+    return bool(moves_alike(world.plans, *columns)[0])
+
+
+def moves_alike(plans: Plans, one: IntArray, other: IntArray) -> BoolArray:
+    """`moves_like` for columns of the moments (n,)."""
+    return np.asarray(plans.correlation(one, other) >= LEAST_ALIKE)
 
 
 def costs_less(world: World, fund: FundRow, other: FundRow) -> bool:
     """Whether a fund does the same work as another one for lower running fees, and is no dearer to buy."""
     if fund.pk == other.pk or fund.category != other.category:
         return False
-    columns = world.plans.column.get(fund.code), world.plans.column.get(other.code)
-    if columns[0] is None or columns[1] is None or world.plans.correlation(columns[0], columns[1]) < SIMILAR:
+    known = world.plans.column
+    columns = (np.array([known.get(row.code, -1)]) for row in (fund, other))
+    if world.plans.correlation(*columns)[0] < SIMILAR:
         return False
     return _running(fund) < _running(other) and fund.purchase_fee_bps <= other.purchase_fee_bps
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from config.jobs import Job, claim_job, finish_job, write_if_claimed
+from config.jobs import Job, claim_job, finish_job, give_up_job, write_if_claimed
 from marketing.jurisdictions import market_rules
 from marketing.kernels.bgnbd import Floats, Parameters, expected_transactions, p_alive, rhythm
 from marketing.kernels.dormancy import REASONS, Thresholds, reasons_of, yearly_value_minor
@@ -68,9 +68,17 @@ def refresh_dormancy(*, on: date | None = None, limits: Thresholds | None = None
 
 
 def resume_dormancy(pk: int) -> int:
-    """Go on with a reading that its worker left; a finished one is left alone. Returns how many changed."""
+    """Go on with a reading that its worker left; a finished one is left alone. Returns how many changed.
+
+    What was left of a day before one that has been read since is given up: it would write over what is known of the later one.
+    """
     run = DormancyRun.objects.filter(pk=pk, status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).first()
-    return refresh_dormancy(on=run.as_of) if run else 0
+    if run is None:
+        return 0
+    if DormancyRun.objects.filter(as_of__gt=run.as_of).exists():
+        give_up_job(DormancyRun, pk, {"code": "day_over"})
+        return 0
+    return refresh_dormancy(on=run.as_of)
 
 
 def score(block: Block, parameters: Parameters | None) -> Scores:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from advisor.models import Task
 from advisor.services.queue import open_tasks
-from config.jobs import Job, claim_job, fail_job, finish_job, write_if_claimed
+from config.jobs import Job, claim_job, finish_job, give_up_job, write_if_claimed
 from marketing.jurisdictions import market_rules
 from marketing.kernels.next_action import Limits, decide
 from marketing.models import NextAction, NextActionRun
@@ -72,8 +72,7 @@ def resume_next_actions(pk: int) -> int:
     today = timezone.localdate()
     if run is None or run.as_of >= today:
         return refresh_next_actions(on=run.as_of) if run else 0
-    token = claim_job(NextActionRun, pk, lease_seconds=LEASE_SECONDS)
-    if token is None or not fail_job(NextActionRun, pk, token, {"code": "day_over"}):
+    if not give_up_job(NextActionRun, pk, {"code": "day_over"}):
         return 0
     return 0 if NextActionRun.objects.filter(as_of=today).exists() else refresh_next_actions(on=today)
 

@@ -12,15 +12,18 @@ from marketing.kernels.interactions import KINDS
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.contract import Recommender
 from marketing.kernels.recommenders.factors import FactorModel
-from marketing.kernels.recommenders.nearest import nearest_touched
+from marketing.kernels.recommenders.nearest import MayTell, nearest_touched
 from marketing.models import InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.selectors.interactions import next_to_suggest_to, suggestible
+from marketing.selectors.plans import current_plans
+from marketing.selectors.suggestion_reasons import moves_alike
 from marketing.selectors.suiting import Suited, suit_block
 from marketing.services.recommender_night import Night
 from marketing.services.recommender_parts import PEOPLE_A_WRITE, forget, fund_factors_part, investor_factor_rows, restore
 from marketing.services.recommender_training import MODEL_ERRORS, said_by
 from marketing.services.spark import candidates
 from portfolios.kernels.errors import DataError
+from portfolios.models import Fund
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +106,9 @@ def write_everybody(night: Night) -> None:
     """Write the suggestions of everybody who may have some, a block of people at a time, behind the last block written."""
     run = night.run
     model = night.model or _model_again(night)
-    bought = _bought(night)
+    bought, may_tell = _bought(night), _that_move_alike(night)
     while block := next_to_suggest_to(run.last_investor, BLOCK, timezone.now()):
-        rows, suited = _suggestions(night, model, block, bought)
+        rows, suited = _suggestions(night, model, block, bought, may_tell)
         filters = _added(run.report.get("filters", {}), suited)
         with transaction.atomic():
             night.write(last_investor=block[-1][0], n_done=run.n_done + len(block), report=run.report | {"filters": filters})
@@ -113,7 +116,9 @@ def write_everybody(night: Night) -> None:
     night.enter(Stage.SWAP, facts={})
 
 
-def _suggestions(night: Night, model: Recommender, block: list[tuple[int, int]], bought: Any) -> tuple[list[Suggestion], Suited]:
+def _suggestions(
+    night: Night, model: Recommender, block: list[tuple[int, int]], bought: Any, may_tell: MayTell
+) -> tuple[list[Suggestion], Suited]:
     """Rank over what each one's level may be offered, and let through what is suitable, fits and is diverse."""
     matrix = night.matrix
     investors, levels = (np.array(column, np.int64) for column in zip(*block, strict=True))
@@ -129,7 +134,7 @@ def _suggestions(night: Night, model: Recommender, block: list[tuple[int, int]],
     suited = suit_block(investors.tolist(), funds)
     picked = [(at, place, rank) for at in range(len(block)) for rank, place in enumerate(suited.kept(at)[:SUGGESTIONS_EACH], 1)]
     who, place = (np.array([one[k] for one in picked], np.int64) for k in (0, 1))
-    reasons = _reasons(night, model, row[who], funds[who, place], bought)
+    reasons = _reasons(night, model, row[who], funds[who, place], bought, may_tell)
     return [
         Suggestion(
             run=night.run, investor_id=int(investors[at]), fund_id=int(funds[at, column]), rank=rank, score=float(scores[at, column]),
@@ -139,10 +144,10 @@ def _suggestions(night: Night, model: Recommender, block: list[tuple[int, int]],
     ], suited  # fmt: skip
 
 
-def _reasons(night: Night, model: Recommender, rows: Any, funds: Any, bought: Any) -> list[dict[str, Any]]:
-    """What each suggestion is like that its person touched; nothing where the model finds nothing alike."""
+def _reasons(night: Night, model: Recommender, rows: Any, funds: Any, bought: Any, may_tell: MayTell) -> list[dict[str, Any]]:
+    """What each suggestion is like that its person touched; nothing where there is nothing alike."""
     matrix = night.matrix
-    near = nearest_touched(model, matrix, rows, np.searchsorted(matrix.items, funds))
+    near = nearest_touched(model, matrix, rows, np.searchsorted(matrix.items, funds), may_tell)
     _, was_bought = places_among(bought, rows * len(matrix.items) + near)
     return [
         {"code": "like_bought" if is_bought else "like_viewed", "fund_id": int(matrix.items[column])} if column >= 0 else {}
@@ -156,6 +161,15 @@ def _bought(night: Night) -> Any:
     more = seen.kind != KINDS.index("view")
     row, column = np.searchsorted(matrix.users, seen.user[more]), np.searchsorted(matrix.items, seen.item[more])
     return np.unique(row * len(matrix.items) + column)
+
+
+def _that_move_alike(night: Night) -> MayTell:
+    """Whoever buys two funds need not find them alike: only those that also move together are said to be similar."""
+    plans, items = current_plans(), night.matrix.items.tolist()
+    rows = Fund.objects.filter(pk__in=items).values_list("pk", "code", "category")
+    known = {pk: plans.column_of(code, category) for pk, code, category in rows}
+    column = np.array([known.get(pk, -1) for pk in items], np.int64)
+    return lambda one, other: moves_alike(plans, column[one], column[other])
 
 
 def places_among(ascending: Any, keys: Any) -> tuple[Any, Any]:

@@ -239,6 +239,18 @@ def test_an_interrupted_night_goes_on_behind_its_last_block(fund, monkeypatch):
     assert (run.status, run.n_done, run.attempts, DormancyChange.objects.count()) == ("done", 25, 2, 25)
 
 
+def test_what_was_left_of_a_day_before_the_last_one_read_is_given_up(fund):
+    one = person("one", cash=5_000, seen=200)
+    night(on=DAY + timedelta(days=1))
+    before = list(Profile.objects.values_list("pk", "dormancy", "dormancy_since"))
+    left = DormancyRun.objects.create(as_of=DAY, status="running", lease_until=timezone.now() - timedelta(hours=9))
+    assert resume_dormancy(left.pk) == 0
+    left.refresh_from_db()
+    assert (left.status, left.error) == ("failed", {"code": "day_over"})
+    assert list(Profile.objects.values_list("pk", "dormancy", "dormancy_since")) == before
+    assert DormancyChange.objects.get().date == DAY + timedelta(days=1) and before[0][0] == one.pk
+
+
 def test_who_is_erased_while_their_block_is_read_is_left_out(fund, monkeypatch):
     gone, stays = person("gone", cash=1), person("stays", cash=1)
     build_profiles(as_of=DAY)

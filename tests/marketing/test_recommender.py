@@ -20,8 +20,10 @@ from marketing.kernels.recommenders.registry import candidates
 from marketing.kernels.recommenders.spark import SparkUnavailableError
 from marketing.models import Event, InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.selectors.interactions import load_interactions, suggestible
+from marketing.selectors.plans import current_plans
 from marketing.selectors.recommender_factors import serving_factors
 from marketing.selectors.recommender_page import told_run
+from marketing.selectors.suggestion_reasons import LEAST_ALIKE
 from marketing.services import execute_training, recommender_parts, recommender_serving, recommender_training, request_training
 from marketing.services.recommender_night import Night
 from portfolios.kernels.errors import DataError
@@ -105,15 +107,17 @@ def test_the_report_says_what_the_lists_would_have_returned_in_the_weeks_held_ba
     assert {round(one["metrics"]["roi@10"]["mean"], 4) for one in train().report["candidates"]} == {0.01}
 
 
-def test_a_reason_names_something_the_person_really_touched(market):
-    run = train()
+def test_a_reason_names_something_the_person_really_touched_and_that_moves_alike(market):
+    run, plans, funds = train(), current_plans(), Fund.objects.in_bulk()
+    place = {pk: np.array([plans.column_of(fund.code, fund.category)]) for pk, fund in funds.items()}
     seen = load_interactions(run.as_of)
     touched = set(zip(seen.user.tolist(), seen.item.tolist(), strict=True))
     bought = set(zip(seen.user[seen.kind > 0].tolist(), seen.item[seen.kind > 0].tolist(), strict=True))
     reasons = list(Suggestion.objects.exclude(reason={}).values_list("investor", "fund", "reason"))
-    assert len(reasons) > N_INVESTORS
+    assert len(reasons) > N_INVESTORS / 4
     for investor, fund, reason in reasons:
         pair = (investor, reason["fund_id"])
+        assert plans.correlation(place[fund], place[reason["fund_id"]])[0] >= LEAST_ALIKE
         assert pair in touched and (investor, fund) not in touched
         assert reason["code"] == ("like_bought" if pair in bought else "like_viewed")
 

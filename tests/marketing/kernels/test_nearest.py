@@ -39,6 +39,18 @@ def test_a_block_is_told_what_each_would_be_told_alone(matrix, monkeypatch, make
             assert both[0] == pytest.approx(both[1], rel=1e-5)
 
 
+def test_what_may_not_be_named_gives_way_to_what_may(matrix):
+    model = ItemNeighbours("cosine")
+    model.fit(matrix.values)
+    rows, columns = np.arange(N_PEOPLE + 2), np.zeros(N_PEOPLE + 2, np.int64)
+    plain = nearest.nearest_touched(model, matrix, rows, columns)
+    odd = nearest.nearest_touched(model, matrix, rows, columns, lambda _proposed, touched: touched % 2 == 1)
+    assert (odd[odd >= 0] % 2 == 1).all() and ((odd >= 0) & (plain % 2 == 0)).any()
+    assert (odd[plain % 2 == 1] == plain[plain % 2 == 1]).all(), "the nearest of all is also the nearest of those that may be named"
+    none = nearest.nearest_touched(model, matrix, rows, columns, lambda _proposed, touched: touched < 0)
+    assert (none == -1).all()
+
+
 def test_that_many_touched_it_is_no_reason_for_anybody(matrix):
     model = Popularity()
     model.fit(matrix.values)
