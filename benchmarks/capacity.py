@@ -9,9 +9,7 @@ an account, which its orders meet. With --quick fewer people bring the same mone
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import Row
+from benchmarks.steps import installation
 
 ROOT = Path(__file__).resolve().parent.parent
 INVESTORS, FEW = 100_000, 3_000
@@ -35,12 +34,10 @@ NEARLY = 0.999  # of its stop: what is left is less than anybody asks for
 
 def capacity(quick: bool) -> Iterator[Row]:
     """Promise the funds of the models to everybody until nobody's suitable funds have room; no fund may be above its stop."""
-    with tempfile.TemporaryDirectory() as folder:
-        kept = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")}
-        environment = kept | {"VAR_DIR": folder, "OPENBLAS_NUM_THREADS": "1"}
+    with installation("benchmarks.capacity") as fresh:
         for command in (("migrate", "-v0"), ("sync_roles",), ("load_demo", "--investors", str(PEOPLE))):
-            _run(environment, "manage.py", *command)
-        said = json.loads(_run(environment, "-m", "benchmarks.capacity", str(FEW if quick else INVESTORS)).splitlines()[-1])
+            fresh.manage(*command)
+        said = json.loads(fresh.call("-m", "benchmarks.capacity", str(FEW if quick else INVESTORS)).splitlines()[-1])
     name = f"{said['investors']:,} investors on the models of {said['funds']} funds"
     verdict = "ok" if said["highest"] <= 1.0 and not said["negative"] else "short"
     if not said["refused"]:
@@ -50,13 +47,6 @@ def capacity(quick: bool) -> Iterator[Row]:
     yield Row("  money promised", f"{said['yuan'] / 1e9:,.2f} bn CNY")
     yield Row("  refused at first, for a fund was full", f"{said['refused']:,}", f"{said['full']} funds full")
     yield Row("  solved anew for the room that is left", f"{said['solves']:,}", f"{said['seconds']:,.0f} s in all")
-
-
-def _run(environment: dict[str, str], *command: str) -> str:
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    return ended.stdout
 
 
 @dataclass

@@ -8,12 +8,11 @@ folder of the benchmark's, or the empty one of MARKET_DATABASE_URL.
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import Row
+from benchmarks.steps import installation
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNDS, FEW, SEED = 10_000, 600, 2026  # fewer make no publishable pool
@@ -31,14 +31,10 @@ READ_BOUND, SCREEN_BOUND, SHARE = 0.3, 60.0, (0.15, 0.25)
 
 def market(quick: bool, n_funds: int | None = None) -> Iterator[Row]:
     n = n_funds or (FEW if quick else FUNDS)
-    with tempfile.TemporaryDirectory() as folder:
-        environment = _environment(folder)
-        _run(environment, "manage.py", "migrate", "-v0")
-        _run(environment, "manage.py", "sync_roles")
-
-        def step(name: str) -> dict[str, Any]:
-            return _run(environment, "-m", "benchmarks.market", "--step", name, "--funds", str(n))
-
+    with installation("benchmarks.market", DATABASE) as fresh:
+        fresh.manage("migrate", "-v0")
+        fresh.manage("sync_roles")
+        step = partial(fresh.step, funds=n)
         yield from _made_and_stored(step, n)
         yield from _read(step, n)
         yield from _judged(step, n, quick)
@@ -88,21 +84,6 @@ def _judged(step: Callable[[str], dict[str, Any]], n: int, quick: bool) -> Itera
     yield Row(f"  in the pool of {found['gated']:,} that pass the gates", f"{found['share']:.1%}", bound="15 to 25 %", verdict=verdict)
     models = step("models")
     yield Row(f"  {models['portfolios']} model portfolios on it", f"{models['seconds']:.1f} s", f"peak {models['peak_mib']:.0f} MiB")
-
-
-def _environment(var_dir: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")}
-    own = {"VAR_DIR": var_dir, "OPENBLAS_NUM_THREADS": "1"}
-    return kept | own | ({"DATABASE_URL": os.environ[DATABASE]} if DATABASE in os.environ else {})
-
-
-def _run(environment: dict[str, str], *command: str) -> dict[str, Any]:
-    """Run a step in a process of its own; what it printed last."""
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    lines = ended.stdout.splitlines()
-    return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
 
 
 def _peak_mib() -> float:

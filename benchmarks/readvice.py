@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Row
+from benchmarks.steps import installation
 
 ROOT = Path(__file__).resolve().parent.parent
 INVESTORS, FEW = 100_000, 500
@@ -30,12 +30,12 @@ DATABASE = "READVICE_DATABASE_URL"
 def review_of_everyone(quick: bool, world: Path | None = None) -> Iterator[Row]:
     """Load a simulated world unless one is given, review it with a worker, then again with a worker that is killed."""
     n = FEW if quick else INVESTORS
-    with tempfile.TemporaryDirectory() as folder:
-        environment = _environment(world or Path(folder))
+    settings = {"READVICE_LEASE_SECONDS": str(LEASE_SECONDS)} | ({"VAR_DIR": str(world)} if world else {})
+    with installation("benchmarks.readvice", DATABASE, **settings) as fresh:
         if world is None:
             for command in (("migrate", "-v0"), ("sync_roles",), ("load_demo", "--investors", str(n))):
-                _run(environment, "manage.py", *command)
-        said = json.loads(_run(environment, "-m", "benchmarks.readvice", "--measure").splitlines()[-1])
+                fresh.manage(*command)
+        said = json.loads(fresh.call("-m", "benchmarks.readvice", "--measure").splitlines()[-1])
     name = f"nightly review, {said['investors']:,} investors, {said['funds']} funds, {said['database']}"
     share = said["kernel"] / said["worked"]
     parts = ", ".join(f"{part} {said[part] / said['worked']:.0%}" for part in ("read", "prepare", "write"))
@@ -46,19 +46,6 @@ def review_of_everyone(quick: bool, world: Path | None = None) -> Iterator[Row]:
     yield Row("  peak memory of the worker", f"{said['peak_mib']:.0f} MiB")
     killed = f"killed -9 at {said['killed_at']:.0%}, lease {LEASE_SECONDS} s"
     yield Row(f"  {killed}: all goals once, same answers", f"{said['wall_killed']:.1f} s", f"whole {said['wall']:.1f} s")
-
-
-def _environment(var_dir: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "BROKER_URL", "DATABASE_URL")}
-    own = {"VAR_DIR": str(var_dir), "OPENBLAS_NUM_THREADS": "1", "READVICE_LEASE_SECONDS": str(LEASE_SECONDS)}
-    return kept | own | ({"DATABASE_URL": os.environ[DATABASE]} if DATABASE in os.environ else {})
-
-
-def _run(environment: dict[str, str], *command: str) -> str:
-    ended = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    return ended.stdout
 
 
 def measure() -> dict[str, Any]:

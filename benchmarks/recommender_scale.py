@@ -10,7 +10,6 @@ import json
 import math
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recommender_speed import ROOT, forget_peak, resident_mib, simulated_matrix
+from benchmarks.recommender_speed import forget_peak, resident_mib, simulated_matrix
 from benchmarks.rows import Row
+from benchmarks.steps import call
 
 BASE = {"users": 50_000, "items": 1_000, "pairs": 1_000_000, "factors": 32}
 ITERATIONS = 15
@@ -71,11 +71,8 @@ def _missing(model: str) -> str:
 
 def _point(model: str, asked: dict[str, int]) -> Any:
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    command = [sys.executable, "-m", "benchmarks.recommender_scale", "--model", model, "--point", json.dumps(asked)]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{model} at {asked} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    return json.loads(ended.stdout.splitlines()[-1])
+    words = ("-m", "benchmarks.recommender_scale", "--model", model, "--point", json.dumps(asked))
+    return json.loads(call(environment, *words).splitlines()[-1])
 
 
 def _made(model: str, factors: int) -> Any:

@@ -20,7 +20,7 @@ from benchmarks.rows import Row
 
 TEST_SHARE, VALIDATION_SHARE = 0.25, 0.2
 FACTORS, ITERATIONS, ALPHA = 24, 15, 3.0
-OF_IMPLICIT, OF_SPARK = (10.0, 20.0, 40.0), (0.1, 0.2, 0.35)
+OF_IMPLICIT, OF_SPARK = (10.0, 20.0, 40.0), (0.1, 0.2, 0.35, 0.5, 0.7)
 APART = 0.01
 
 

@@ -9,7 +9,6 @@ import argparse
 import ctypes
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from benchmarks.rows import Row
+from benchmarks.steps import call
 
 ROOT = Path(__file__).resolve().parent.parent
 FULL = {"users": 200_000, "items": 2_000, "pairs": 5_000_000, "factors": 64, "iterations": 15}
@@ -81,11 +81,8 @@ def write_matrix(file: Path, users: int, items: int, pairs: int, *, seed: int) -
 
 def _run(side: str, file: Path, size: dict[str, int]) -> Any:
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    command = [sys.executable, "-m", "benchmarks.recommender_speed", "--side", side, "--file", str(file), "--size", json.dumps(size)]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise AssertionError(f"{side} ended with {ended.returncode}: {ended.stderr[-800:]}")
-    return json.loads(ended.stdout.splitlines()[-1])
+    asked = ("--side", side, "--file", str(file), "--size", json.dumps(size))
+    return json.loads(call(environment, "-m", "benchmarks.recommender_speed", *asked).splitlines()[-1])
 
 
 def measure(side: str, file: Path, size: dict[str, int]) -> dict[str, float]:

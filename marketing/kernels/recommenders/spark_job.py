@@ -4,7 +4,7 @@
     spark-submit spark_job.py FOLDER --factors 64 --iterations 15 --regularization 0.01 --alpha 10 --seed 42 --blocks 10
 
 reads FOLDER/interactions (user, item: int32; confidence: float32) and writes FOLDER/users and FOLDER/items (id: int32; features:
-list of float32). FOLDER is one that the driver and all executors see.
+list of float32). FOLDER, which also takes checkpoints, is one that the driver and all executors see.
 
 `regularization` is Spark's: times the number of interactions of a person or item. `alpha` is that of Hu, Koren & Volinsky in the
 form of the library `implicit`: a touched item has confidence alpha x value, an untouched one 1. Spark adds its alpha x value to
@@ -14,6 +14,8 @@ form of the library `implicit`: a touched item has confidence alpha x value, an 
 import argparse
 from typing import Any
 
+# Each iteration hangs on all before it, and Java's stack overflows on a chain of some dozens: so often it is cut by a checkpoint.
+CHECKPOINT_EACH = 3
 LEAST = 1e-6  # at exactly 0 Spark would take the item for one that is not liked
 
 
@@ -22,6 +24,7 @@ def train(session: Any, folder: str, asked: argparse.Namespace) -> None:
     from pyspark.ml.recommendation import ALS
     from pyspark.sql.functions import col, greatest, lit
 
+    session.sparkContext.setCheckpointDir(f"{folder}/checkpoints")
     seen = session.read.parquet(f"{folder}/interactions")
     above_untouched = greatest(lit(asked.alpha) * col("confidence") - lit(1.0), lit(LEAST)).cast("float")
     model = ALS(
@@ -33,6 +36,7 @@ def train(session: Any, folder: str, asked: argparse.Namespace) -> None:
         seed=asked.seed,
         numUserBlocks=asked.blocks,
         numItemBlocks=asked.blocks,
+        checkpointInterval=CHECKPOINT_EACH,
         userCol="user",
         itemCol="item",
         ratingCol="above_untouched",
