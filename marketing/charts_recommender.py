@@ -86,7 +86,8 @@ def _quality_title(report: Report) -> str:
     if best is None or best.ndcg is None or popularity is None or popularity.ndcg is None:
         return _("How well each candidate ranks what people did next")
     words = {"name": model_name(best.name), "own": figure_words(best.ndcg.mean), "baseline": figure_words(popularity.ndcg.mean)}
-    return _("%(name)s ranks what people did next at %(own)s, popularity at %(baseline)s") % words
+    words["other"] = model_name(popularity.name)
+    return _("%(name)s ranks what people did next at %(own)s, %(other)s at %(baseline)s") % words
 
 
 def difference_card(report: Report) -> Card | None:
@@ -101,7 +102,7 @@ def difference_card(report: Report) -> Card | None:
         "layout": {
             "height": 40 * len(found) + 88,
             "showlegend": False,
-            "xaxis": {"zeroline": True, "tickformat": "+.2f", "title": {"text": _("nDCG@10 less that of popularity")}},
+            "xaxis": {"zeroline": True, "tickformat": "+.2f", "title": {"text": _("nDCG@10 less that of the best popularity")}},
         },
     }
     note = _(

@@ -43,12 +43,20 @@ def hold_back(seen: Interactions, *, most_people: int, seed: int) -> HeldBack:
     test.eliminate_zeros()
     tested = np.flatnonzero(np.diff(test.indptr))
     if len(tested) > most_people:
-        tested = np.sort(np.random.default_rng(seed).choice(tested, most_people, replace=False))
+        tested = np.sort(tested[np.argsort(_drawn(train.users[tested], seed), kind="stable")[:most_people]])
         chosen = np.zeros(train.shape[0], np.float32)
         chosen[tested] = 1.0
         test = sp.csr_matrix(sp.diags(chosen) @ test)
         test.eliminate_zeros()
     return HeldBack(days, before, train, test, tested.astype(np.int64))
+
+
+def _drawn(users: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
+    """A number for each person that no other's coming or going changes (splitmix64): whoever is drawn stays drawn."""
+    found = users.astype(np.uint64) + np.uint64(seed % 2**32) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        found = (found ^ (found >> np.uint64(shift))) * np.uint64(factor)
+    return found ^ (found >> np.uint64(31))
 
 
 def _places(ascending: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

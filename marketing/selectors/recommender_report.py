@@ -10,9 +10,9 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from marketing.kernels.recommenders.contract import BASELINES
 from marketing.selectors.audience import SMALLEST_GROUP, nearest_ten, told
 
-BASELINES = ("popularity", "recent_popularity")
 SUITABLE, FITS, DIVERSE = "suitable", "fits", "diverse"
 STEP_OF_FILTER = {
     "off": SUITABLE, "level": SUITABLE, "closed": SUITABLE, "pool": SUITABLE, "not_interested": SUITABLE, "cap": SUITABLE,
@@ -99,6 +99,7 @@ class Report:
     chosen: str = ""
     code: str = ""
     challenger: str = ""  # who was tried against the chosen one and was not better
+    baseline: str = BASELINES[0]
     had_opponent: bool = False
     n_users: int | None = None
     n_items: int | None = None
@@ -119,7 +120,8 @@ class Report:
 
     @property
     def popularity(self) -> Candidate | None:
-        return self.candidate(BASELINES[0])
+        """The best of the three popularities, which the guard judged by."""
+        return self.candidate(self.baseline)
 
     @property
     def best(self) -> Candidate | None:
@@ -139,6 +141,7 @@ def read_report(data: Any) -> Report:
         chosen=str(decision.get("name") or ""),
         code=str(decision.get("code") or ""),
         challenger=str(_dict(decision.get("challenger")).get("name") or ""),
+        baseline=str(decision.get("baseline") or BASELINES[0]),
         had_opponent=bool(_dict(report.get("serving"))),
         n_users=_whole(seen.get("users")),
         n_items=_whole(seen.get("items")),

@@ -11,6 +11,10 @@ from portfolios.selectors import error_sentence
 
 MODELS = {
     "popularity": (gettext_lazy("Popularity"), gettext_lazy("what most people chose, the same for everybody; the baseline, never shown")),
+    "level_popularity": (
+        gettext_lazy("Popularity by level"),
+        gettext_lazy("what most people of one's level chose; a baseline, never shown"),
+    ),
     "recent_popularity": (gettext_lazy("Recent popularity"), gettext_lazy("what most people chose lately; a baseline, never shown")),
     "item_cosine": (gettext_lazy("Item cosine"), gettext_lazy("funds that the same people chose, by the angle between them")),
     "item_tfidf": (gettext_lazy("Item TF-IDF"), gettext_lazy("the same, with what everybody chooses counting less")),
@@ -49,6 +53,9 @@ REFUSALS = {
 }
 FAILURES = {
     "too_little_history": gettext_lazy("Too few people with consent have looked at or bought too few funds for a model to learn from."),
+    "nothing_to_show": gettext_lazy(
+        "Nothing that it proposed may be shown to anybody. Perhaps no model portfolios are approved, or no fund pool is current."
+    ),
     "model_failed": gettext_lazy("%(name)s was chosen, and could not be trained on everything (%(said)s)."),
     "model_gone": gettext_lazy("%(name)s was chosen, and no longer competes: the settings changed while the training was at work."),
     "packed_by_another_version": gettext_lazy("Another version of this program had begun it. The next training begins anew."),

@@ -72,9 +72,11 @@ def _made(night: Night, name: str) -> Recommender:
 
 
 def _fitted(night: Night, name: str) -> Recommender:
-    model = _made(night, name)
     try:
+        model = _made(night, name)
         model.fit(night.matrix.values)
+    except DataError:
+        raise
     except MODEL_ERRORS as error:
         log.exception("%s could not be trained on everything", name)
         raise DataError("model_failed", name=name, said=said_by(error)) from error
@@ -196,7 +198,10 @@ def _added(before: dict[str, Any], suited: Suited) -> dict[str, Any]:
 
 
 def take_over(night: Night) -> None:
-    """Look once more that nothing stands above anybody's level of now, and move the pointer."""
+    """Look once more that nothing stands above anybody's level of now, and move the pointer.
+
+    Raises DataError("nothing_to_show") where nothing is left, as without approved models or a current pool: what served stays.
+    """
     run = night.run
     forget(_unsuitable(run), night)
     rows = Suggestion.objects.filter(run=run)
@@ -205,6 +210,8 @@ def take_over(night: Night) -> None:
         "rows": rows.count(),
         "unsuitable": _unsuitable(run).count(),
     }
+    if not served["rows"]:
+        raise DataError("nothing_to_show")
     with transaction.atomic():
         RecommenderRun.objects.filter(is_serving=True).exclude(pk=run.pk).update(is_serving=False)
         night.end(facts={"served": served}, is_serving=True)

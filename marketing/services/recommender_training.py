@@ -14,6 +14,7 @@ from django.utils import timezone
 from marketing.kernels.evaluate import bootstrap_difference, evaluate, promotion
 from marketing.kernels.held_back import HeldBack, hold_back
 from marketing.kernels.interactions import recent_weights
+from marketing.kernels.recommenders.contract import BASELINES
 from marketing.kernels.recommenders.spark import SparkUnavailableError
 from marketing.models import RecommenderRun
 from marketing.selectors.interactions import levels_of
@@ -27,11 +28,11 @@ log = logging.getLogger(__name__)
 MIN_USERS, MIN_ITEMS = 20, 5
 MIN_TESTED = 20  # people who did something new in the weeks that are held back
 MOST_TESTED = 20_000  # enough for narrow intervals; so a night does not grow with everybody
+NIGHTS_UNMEASURED = 2  # after so many without a figure for what serves, a night is decided without it
 TRIES_A_CANDIDATE = 2  # a model that twice took its worker down with it is left out
-BASELINES = ("popularity", "recent_popularity")  # measured beside the others, and never served
 N = 10
 # What a model may fail with where nothing is wrong with the others.
-MODEL_ERRORS = (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError, SparkUnavailableError)
+MODEL_ERRORS = (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError, OSError, SparkUnavailableError)
 COLD_BELOW = 5  # funds touched before the held-back weeks
 Stage = RecommenderRun.Stage
 
@@ -76,13 +77,13 @@ def train_candidates(night: Night) -> None:
     if len(held.tested) < MIN_TESTED:
         _too_little(night, {"split": split}, test_users=len(held.tested))
         return
-    levels, returns = levels_of(held.train.users[held.tested]), _returns(held, night.as_of)
-    makers = candidates(night.run.seed, recent=recent_weights(held.before, held.train.items))
+    everybodys, returns = levels_of(held.train.users), _returns(held, night.as_of)
+    makers = candidates(night.run.seed, recent=recent_weights(held.before, held.train.items), levels=everybodys)
     night.write(report=night.run.report | {"split": split}, n_total=len(makers))
     for name, make in makers.items():
         done = night.run.report.get("candidates", [])
         if name not in {one["name"] for one in done}:
-            told, arrays = _tried(night, name, make, held, levels, returns)
+            told, arrays = _tried(night, name, make, held, everybodys[held.tested], returns)
             with transaction.atomic():
                 night.write(report=night.run.report | {"candidates": [*done, told]}, n_done=len(done) + 1)
                 keep_evaluation(night.run, name, arrays)
@@ -130,15 +131,21 @@ def decide(night: Night) -> None:
 
     What serves is the opponent of every other: one that is not better leaves the place to what serves, which learns what is
     new if it still beats popularity. Where nothing does, yesterday's suggestions go on serving as they are; so too where what
-    serves failed tonight. What competes no longer opposes nobody.
+    serves failed tonight. What competes no longer opposes nobody, nor does what failed for the third night on end.
     """
     run, serving = night.run, RecommenderRun.objects.filter(is_serving=True).first()
     figures = _paired({name: arrays for name, arrays in evaluations_of(run).items() if arrays})
     incumbent = serving.algorithm if serving else ""
+    competed = {one["name"] for one in run.report["candidates"]}
+    if serving and _failed_lately(serving):
+        competed.discard(incumbent)
     together = max(1, len(figures.keys() - set(BASELINES)))
-    told = [_compared(one, figures, incumbent, run.seed, together) for one in run.report["candidates"]]
-    competed = {one["name"] for one in told}
-    decision = _decided(figures, incumbent, competed, run.seed, together)
+    baseline = max(BASELINES, key=lambda name: float(figures[name].mean()) if name in figures else -1.0)
+    told = [
+        _compared(one, figures, {"vs_popularity": baseline, "vs_serving": incumbent}, run.seed, together)
+        for one in run.report["candidates"]
+    ]
+    decision = _decided(figures, baseline, incumbent, competed, run.seed, together) | {"baseline": baseline}
     facts = {"candidates": told, "decision": decision, "serving": {"run": serving.pk, "name": incumbent} if serving else None}
     if decision["promoted"]:
         night.enter(Stage.FIT, facts=facts, algorithm=decision["name"])
@@ -153,10 +160,16 @@ def _paired(found: dict[str, Arrays]) -> dict[str, Any]:
     return {name: arrays["ndcg"][np.isin(arrays["people"], common)] for name, arrays in found.items()} if len(common) else {}
 
 
-def _compared(told: dict[str, Any], figures: dict[str, Any], incumbent: str, seed: int, together: int) -> dict[str, Any]:
-    """A candidate beside popularity and beside what serves, as differences with the intervals by which the guard judges."""
+def _failed_lately(serving: RecommenderRun) -> bool:
+    """Whether the nights just before ended because what serves could not be measured."""
+    ended = RecommenderRun.objects.filter(pk__gt=serving.pk, status=RecommenderRun.Status.DONE).order_by("-pk")[:NIGHTS_UNMEASURED]
+    codes = [run.report.get("decision", {}).get("code") for run in ended]
+    return codes == ["serving_not_measured"] * NIGHTS_UNMEASURED
+
+
+def _compared(told: dict[str, Any], figures: dict[str, Any], beside: dict[str, str], seed: int, together: int) -> dict[str, Any]:
+    """A candidate beside the best popularity and what serves, as differences with the intervals by which the guard judges."""
     own = figures.get(told["name"])
-    beside = {"vs_popularity": "popularity", "vs_serving": incumbent}
     return told | {
         key: dict(zip(("mean", "low", "high"), bootstrap_difference(own, figures[other], seed, together=together), strict=True))
         if own is not None and other in figures
@@ -165,11 +178,11 @@ def _compared(told: dict[str, Any], figures: dict[str, Any], incumbent: str, see
     }
 
 
-def _decided(figures: dict[str, Any], incumbent: str, competed: set[str], seed: int, together: int) -> dict[str, Any]:
+def _decided(figures: dict[str, Any], baseline: str, incumbent: str, competed: set[str], seed: int, together: int) -> dict[str, Any]:
     """Who may serve, and why; the name is of the best one where none may."""
     models = {name: ndcg for name, ndcg in figures.items() if name not in BASELINES}
-    popularity = figures.get("popularity")
-    if popularity is None or not models:
+    popularity = figures.get(baseline)
+    if popularity is None or len(popularity) < MIN_TESTED or not models:
         return {"promoted": False, "name": "", "code": "nothing_to_compare"}
     best = max(models, key=lambda name: float(models[name].mean()))
     if incumbent in competed - models.keys():

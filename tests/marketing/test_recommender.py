@@ -7,13 +7,11 @@ from itertools import count
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import time_machine
 from django.utils import timezone
 
 from advisor.models import Consent, Investor
 from advisor.selectors.suitability import fund_suits
-from benchmarks.recommender_world import write_night
 from config.jobs import Job
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.registry import candidates
@@ -30,46 +28,22 @@ from portfolios.kernels.errors import DataError
 from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund
 from portfolios.services import store_histories
+from tests.marketing.night_world import (
+    FEW,
+    N_DAYS,
+    N_EVENTS,
+    N_FUNDS,
+    N_INVESTORS,
+    N_KNOWN,
+    Twin,
+    Unavailable,
+    compete,
+    lapse,
+    served,
+    train,
+)
 
-N_INVESTORS, N_FUNDS, N_EVENTS, N_DAYS = 200, 100, 3_000, 100
-N_KNOWN = N_INVESTORS - 1  # one of them, by the seed, never looked at anything
-FEW = ("popularity", "item_cosine", "als")
 Stage = RecommenderRun.Stage
-
-
-@pytest.fixture
-def market(db, monkeypatch):
-    """People with tastes, some looks and purchases, approved plans; and few candidates, so that a night is short."""
-    write_night(N_INVESTORS, N_FUNDS, N_EVENTS, seed=3, kinds=10, days=N_DAYS)
-    compete(monkeypatch, *FEW)
-
-
-def compete(monkeypatch, *names: str, **others) -> None:
-    """Let only these models compete tonight, and some of the test's own."""
-
-    def some(seed, **extra):
-        every = candidates(seed, **extra)
-        return {name: every[name] for name in names} | others
-
-    for module in (recommender_training, recommender_serving):
-        monkeypatch.setattr(module, "candidates", some)
-
-
-def train() -> RecommenderRun:
-    run = request_training()
-    assert execute_training(run.pk)
-    run.refresh_from_db()
-    return run
-
-
-def lapse(run: RecommenderRun) -> None:
-    """The worker is gone, and so is its lease."""
-    RecommenderRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-
-
-def served() -> list[tuple]:
-    rows = Suggestion.objects.filter(run__is_serving=True).order_by("investor", "rank")
-    return list(rows.values_list("run", "investor", "fund", "rank"))
 
 
 def test_a_night_ends_serving_and_everybody_within_their_level(market):
@@ -139,79 +113,6 @@ def test_a_second_night_of_the_same_seed_writes_the_same_and_takes_over_by_one_p
 
 def test_asking_twice_queues_one_run(market):
     assert request_training() == request_training()
-
-
-class Shuffled:
-    """A model that learned from pairs of which nobody knows whose they were."""
-
-    name = "shuffled"
-
-    def __init__(self, make):
-        self._model = make()
-
-    def fit(self, matrix):
-        pairs = matrix.tocoo()
-        column = np.random.default_rng(1).permutation(pairs.col)
-        self._model.fit(sp.csr_matrix((pairs.data, (pairs.row, column)), shape=matrix.shape))
-
-    def __getattr__(self, name):
-        return getattr(self._model, name)
-
-
-class Twin:
-    """Popularity under another name."""
-
-    name = "twin"
-
-    def __init__(self, make):
-        self._model = make()
-
-    def __getattr__(self, name):
-        return getattr(self._model, name)
-
-
-@pytest.mark.parametrize("impostor", [Shuffled, Twin])
-def test_a_model_that_knows_nothing_does_not_pass_and_what_served_stays(market, monkeypatch, impostor):
-    yesterday, before = train(), served()
-    every = candidates(42)
-    of = every["als"] if impostor is Shuffled else every["popularity"]
-    compete(monkeypatch, "popularity", impostor=lambda: impostor(of))
-    tonight = train()
-    yesterday.refresh_from_db()
-    assert (tonight.status, tonight.is_serving, tonight.report["decision"]["promoted"]) == (Job.Status.DONE, False, False)
-    assert yesterday.is_serving and served() == before
-    assert not Suggestion.objects.filter(run=tonight).exists()
-    assert tonight.report["decision"]["code"] in {"ties_with_popularity", "worse_than_popularity"}
-
-
-def test_interactions_dealt_to_the_wrong_people_promote_nothing(market, monkeypatch):
-    yesterday, before = train(), served()
-    read = load_interactions
-
-    def dealt(as_of):
-        seen = read(as_of)
-        return type(seen)(np.random.default_rng(2).permutation(seen.user), seen.item, seen.kind, seen.age_days)
-
-    monkeypatch.setattr("marketing.services.recommender_night.load_interactions", dealt)
-    tonight = train()
-    assert not tonight.report["decision"]["promoted"] and served() == before
-    yesterday.refresh_from_db()
-    assert yesterday.is_serving
-
-
-def test_popularity_alone_is_never_served(market, monkeypatch):
-    compete(monkeypatch, "popularity", "recent_popularity")
-    run = train()
-    assert (run.status, run.is_serving, run.report["decision"]["promoted"]) == (Job.Status.DONE, False, False)
-
-
-def test_a_challenger_that_is_no_better_leaves_the_place_to_what_serves_and_that_learns_the_new_day(market, monkeypatch):
-    compete(monkeypatch, "popularity", "als")
-    train()
-    every = candidates(42)
-    compete(monkeypatch, "popularity", "als", als_again=every["als"])  # ties with what serves
-    tonight = train()
-    assert (tonight.algorithm, tonight.is_serving, tonight.report["decision"]["code"]) == ("als", True, "refreshed")
 
 
 class Dies:
@@ -328,13 +229,6 @@ def test_a_worker_that_lost_its_claim_forgets_nothing_that_the_next_one_stored(m
     assert InvestorFactors.objects.filter(run=run).count() == N_KNOWN and run.parts.count() == 1
 
 
-class Unavailable(Twin):
-    """A model that cannot be trained, as ALS while Spark is away."""
-
-    def fit(self, matrix):
-        raise SparkUnavailableError("there is no cluster")
-
-
 def test_without_a_model_that_places_people_the_best_one_serves_and_no_factors_are_stored(market, monkeypatch):
     compete(monkeypatch, "popularity", "item_cosine", als=lambda: Unavailable(candidates(42)["als"]))
     run = train()
@@ -385,25 +279,6 @@ def test_figures_that_another_version_stored_end_the_night_with_its_reason(marke
     assert execute_training(run.pk)
     run.refresh_from_db()
     assert (run.status, run.error["code"]) == (Job.Status.FAILED, "packed_by_another_version")
-
-
-def test_what_serves_stays_where_it_could_not_be_measured_itself(market, monkeypatch):
-    compete(monkeypatch, "popularity", "als")
-    yesterday, before = train(), served()
-    compete(monkeypatch, "popularity", "item_cosine", als=lambda: Unavailable(candidates(42)["als"]))
-    tonight = train()
-    assert (tonight.is_serving, tonight.report["decision"]) == (
-        False,
-        {"promoted": False, "name": "item_cosine", "code": "serving_not_measured"},
-    )
-    assert served() == before and RecommenderRun.objects.get(is_serving=True) == yesterday
-
-
-def test_what_serves_and_competes_no_longer_makes_room_for_what_beats_popularity(market, monkeypatch):
-    RecommenderRun.objects.filter(pk=train().pk).update(algorithm="blend")
-    tonight = train()
-    assert tonight.is_serving and tonight.report["decision"] == {"promoted": True, "name": tonight.algorithm, "code": "unopposed"}
-    assert "competes no longer" in told_run(tonight).conclusion
 
 
 def stopped_while_writing(monkeypatch) -> RecommenderRun:
@@ -495,21 +370,6 @@ def test_one_person_or_one_fund_is_too_little(market, kept):
     execute_training(run.pk)
     run.refresh_from_db()
     assert (run.status, run.error["code"]) == (Job.Status.FAILED, "too_little_history")
-
-
-def test_when_everybody_is_alike_nothing_is_better_than_popularity(market, monkeypatch):
-    read = load_interactions
-
-    def alike(as_of):
-        """Everybody looks at the same thirty funds, in the same order, one every three days."""
-        seen = read(as_of)
-        people, funds = np.unique(seen.user), np.unique(seen.item)[:30]
-        user, item = np.repeat(people, len(funds)), np.tile(funds, len(people))
-        return type(seen)(user, item, np.zeros(len(user), np.int8), np.tile(3.0 * np.arange(len(funds)), len(people)))
-
-    monkeypatch.setattr("marketing.services.recommender_night.load_interactions", alike)
-    run = train()
-    assert not run.is_serving and not run.report["decision"]["promoted"]
 
 
 def test_a_user_with_ten_thousand_interactions_is_nothing_special(market):

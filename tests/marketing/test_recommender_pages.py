@@ -13,8 +13,8 @@ from marketing.selectors.recommender_page import check_now
 from marketing.selectors.recommender_report import read_report
 from portfolios.models import Fund, Pool, PoolFund
 from tests.marketing.crowd import crowd
+from tests.marketing.night_world import train
 from tests.marketing.recommender_reports import a_report, a_run
-from tests.marketing.test_recommender import market, train  # noqa: F401  a night's fixture
 
 pytestmark = pytest.mark.django_db
 PAGE = "recommender"
@@ -266,7 +266,7 @@ def test_the_pages_ask_the_database_little(mark, client, django_assert_max_num_q
             assert client.get(address).status_code == 200
 
 
-def test_a_real_night_fills_the_page(people, client, market):  # noqa: F811
+def test_a_real_night_fills_the_page(people, client, market):
     run = train()
     client.force_login(people.mark)
     page = client.get(reverse(PAGE), {"check": 1})

@@ -15,6 +15,9 @@ import scipy.sparse as sp
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+# Measured beside the others and never served: what is to serve must beat whichever of them is best.
+BASELINES = ("popularity", "level_popularity", "recent_popularity")
+
 
 @dataclass(frozen=True)
 class Ranking:

@@ -1,6 +1,7 @@
 """Models that place people and items as vectors: a score is the product of two of them."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from marketing.kernels.recommenders.contract import Floats, Ints
 from marketing.kernels.recommenders.ranking import Scoring
@@ -12,6 +13,11 @@ class FactorModel(Scoring):
     user_factors: Floats
     item_factors: Floats
     n_directions: int | None = None  # how many of the k say what an item is like; None: all of them
+
+    def fit(self, matrix: sp.csr_matrix) -> None:
+        super().fit(matrix)
+        if len(self.known) and not (np.isfinite(self.user_factors).all() and np.isfinite(self.item_factors).all()):
+            raise ArithmeticError(f"{self.name} did not converge: there is a NaN or an infinity among its factors")
 
     def restore(self, user_factors: Floats, item_factors: Floats, *, touched: Ints) -> None:
         """Go on from factors that were learned before; `touched` are the columns that somebody had touched at fit."""

@@ -38,6 +38,32 @@ class Popularity(Scoring):
         return np.zeros(len(left), dtype=np.float32)
 
 
+class LevelPopularity(Popularity):
+    """Items by the confidences of the people of one's own level.
+
+    People look mostly at what their level may hold, so a model that has learned only the levels beats everybody's popularity.
+    """
+
+    name = "level_popularity"
+
+    def __init__(self, levels: Ints) -> None:
+        self.levels, self.place = np.unique(np.asarray(levels, np.int64), return_inverse=True)
+
+    def _learn(self, values: sp.csr_matrix) -> None:
+        if len(self.place) != values.shape[0]:
+            raise ValueError(f"there are {len(self.place)} levels for {values.shape[0]} people")
+        members = sp.csr_matrix(
+            (np.ones(len(self.place)), (self.place, np.arange(len(self.place)))), shape=(len(self.levels), values.shape[0])
+        )
+        self.weights_of_level = (members @ values).toarray().astype(np.float32)
+
+    def _scores(self, rows: Ints, matrix: sp.csr_matrix, columns: Ints) -> Floats:
+        return self.weights_of_level[self.place[rows][:, None], columns]
+
+    def _worth_scoring(self, columns: Ints, rows: Ints, matrix: sp.csr_matrix, n: int) -> Ints:
+        return columns
+
+
 class RecentPopularity(Popularity):
     """Items by weights given from outside: the sum of confidences that decay faster than those of the matrix."""
 

@@ -7,9 +7,10 @@ import scipy.sparse as sp
 from marketing.kernels.recommenders.als import Als, AlsSettings
 from marketing.kernels.recommenders.blend import Blend
 from marketing.kernels.recommenders.bpr import Bpr, BprSettings
+from marketing.kernels.recommenders.contract import BASELINES
 from marketing.kernels.recommenders.ease import Ease, EaseSettings
 from marketing.kernels.recommenders.neighbours import ItemNeighbours, NeighbourSettings
-from marketing.kernels.recommenders.popularity import Popularity, RecentPopularity
+from marketing.kernels.recommenders.popularity import LevelPopularity, Popularity, RecentPopularity
 from marketing.kernels.recommenders.ranking import best_columns
 from marketing.kernels.recommenders.registry import candidates
 
@@ -24,7 +25,11 @@ PERSONAL = {
     "bpr": lambda: Bpr(BprSettings(factors=8, iterations=300, learning_rate=0.05), seed=7),
     "blend": lambda: Blend([(1.0, Ease(EASE)), (0.5, Als(AlsSettings(factors=2), seed=7))]),
 }
-UNKNOWING = {"popularity": Popularity, "recent_popularity": lambda: RecentPopularity(np.arange(N_ITEMS, dtype=np.float32))}
+UNKNOWING = {
+    "popularity": Popularity,
+    "level_popularity": lambda: LevelPopularity(np.ones(N_USERS, np.int64)),
+    "recent_popularity": lambda: RecentPopularity(np.arange(N_ITEMS, dtype=np.float32)),
+}
 MODELS = UNKNOWING | PERSONAL
 
 
@@ -48,8 +53,8 @@ def model(request, matrix):
 @pytest.fixture(params=list(MODELS))
 def fresh(request):
     """A model that fits no particular number of items."""
-    if request.param == "recent_popularity":
-        pytest.skip("its weights come from outside, one an item")
+    if request.param in ("recent_popularity", "level_popularity"):
+        pytest.skip("what it goes by comes from outside, one an item or a person")
     return MODELS[request.param]()
 
 
@@ -58,9 +63,9 @@ def ranked(model, matrix, n, allowed=None):
 
 
 def test_every_name_of_the_registry_is_that_of_its_model():
-    made = {name: make() for name, make in candidates(1, recent=np.ones(3, np.float32)).items()}
+    made = {name: make() for name, make in candidates(1, recent=np.ones(3, np.float32), levels=np.ones(3, np.int64)).items()}
     assert {name: model.name for name, model in made.items()} == {name: name for name in MODELS}
-    assert "recent_popularity" not in candidates(1)
+    assert set(BASELINES) - candidates(1).keys() == {"recent_popularity", "level_popularity"}
 
 
 @pytest.mark.parametrize("name", list(PERSONAL))
@@ -249,6 +254,26 @@ def test_popularity_is_the_sum_of_confidences():
     model.fit(matrix)
     assert ranked(model, matrix, 4).items[2].tolist() == [0, 1, 2, 3]
     assert ranked(model, matrix, 4).items[0].tolist() == [1, 2, -1, -1]
+
+
+def test_popularity_by_level_counts_only_people_of_ones_own(matrix):
+    levels = np.arange(N_USERS) % 2 * 3  # 0: none
+    model = LevelPopularity(levels)
+    model.fit(matrix)
+    for user, items in enumerate(ranked(model, matrix, 3).items):
+        counts = np.asarray(matrix[levels == levels[user]].sum(axis=0)).ravel()
+        counts[matrix[user].indices] = -1
+        assert items.tolist() == np.argsort(-counts, kind="stable")[:3].tolist()
+    with pytest.raises(ValueError, match="levels"):
+        LevelPopularity(np.ones(3, np.int64)).fit(matrix)
+
+
+def test_factors_that_did_not_converge_are_refused(matrix, monkeypatch):
+    model = Als(AlsSettings(factors=2), seed=7)
+    plain = Als._learn
+    monkeypatch.setattr(Als, "_learn", lambda self, values: (plain(self, values), self.item_factors.fill(np.nan)))
+    with pytest.raises(ArithmeticError, match="als did not converge"):
+        model.fit(matrix)
 
 
 def test_recent_popularity_goes_by_its_own_weights(matrix):
