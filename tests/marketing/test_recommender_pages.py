@@ -122,7 +122,7 @@ def test_each_candidate_stands_beside_popularity_with_its_interval(mark, client)
     a_run()
     page = client.get(reverse(PAGE))
     text = words(page)
-    assert "EASE ranks what people did next at 0.412, popularity at 0.251" in text
+    assert "EASE ranks what people did next at 0.412, Popularity at 0.251" in text
     assert "0.412 (0.400–0.424)" in text and "+0.161 (+0.146 … +0.176)" in text
     quality, difference = (card.figure for card in page.context["cards"])
     assert quality["layout"]["yaxis"]["categoryarray"][0] == "EASE"
