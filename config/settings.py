@@ -122,6 +122,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "csp.context_processors.nonce",
                 "config.context.deployment",
+                "marketing.context.following",
             ],
         },
     },

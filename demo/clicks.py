@@ -41,6 +41,7 @@ TIMES = ((20 * 60, 23 * 60, 0.42), (12 * 60, 13 * 60 + 30, 0.20), (7 * 60 + 30, 
 SHARE_OF_WEEKENDERS = 0.25
 SHARE_WATCHING_FEES = 0.25
 SHARE_LEAVING = 0.3  # of fund pages whose end the browser told
+OFTEN, SHARE_FOLLOWED = 4, 0.5  # times that a fund's page was opened, and how many such funds are followed from then on
 THEMES = ("health", "technology", "consumer", "energy", "finance", "materials")
 TOPICS = ("fees", "risk", "redemption", "proposal", "tax", "account")
 
@@ -162,6 +163,18 @@ def draw_clicks(who: Visitors, places: Places) -> Clicks:
     clicks = Clicks.joined(parts)
     clicks = clicks.taken((clicks.second < -60) & (clicks.second > -WINDOW_DAYS * DAY - 15 * DAY))
     return clicks.taken(np.lexsort((clicks.kind, clicks.second, clicks.person)))
+
+
+def draw_follows(who: Visitors, clicks: Clicks) -> tuple[Ints, Ints, Ints]:
+    """Who follows which fund, and from which second on: some of those whose pages they opened often."""
+    own = clicks.taken((clicks.kind == FUND) & (clicks.visitor < 0))
+    own = own.taken(np.lexsort((own.second, own.item, own.person)))
+    is_first = np.append(True, (own.person[1:] != own.person[:-1]) | (own.item[1:] != own.item[:-1]))[: len(own.person)]
+    first = np.flatnonzero(is_first)
+    often = first[np.diff(np.append(first, len(own.person))) >= OFTEN]
+    key = _mixed(who.seed[own.person[often]] + np.uint64(3000) + own.item[often].astype(np.uint64))
+    kept = often[luck(key, 1) < SHARE_FOLLOWED]
+    return own.person[kept], own.item[kept], own.second[kept + OFTEN - 1] + 20
 
 
 def _visits(who: Visitors, places: Places) -> tuple[Clicks, np.ndarray]:

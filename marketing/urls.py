@@ -3,6 +3,7 @@ from django.urls import path
 from marketing.api import api
 from marketing.views import ask, campaigns, dormancy, home, inbox, my_data, next_actions, recommender, segments, tags
 from marketing.views.beacon import beacon
+from marketing.views.following import followed_fund_list, fund_follow, fund_unfollow
 from marketing.views.suggestions import fund_suggestions_slot, suggestion_decline, suggestion_take_back, suggestions_slot
 
 urlpatterns = [
@@ -64,6 +65,10 @@ urlpatterns = [
     # advisors
     path("clients/<int:investor>/tags/", tags.client_tags_slot, name="client_tags_slot"),
     path("clients/<int:investor>/next-action/", next_actions.client_next_action_slot, name="client_next_action_slot"),
+    # what an investor follows
+    path("following/", followed_fund_list, name="followed_fund_list"),
+    path("following/<str:code>/follow/", fund_follow, name="fund_follow"),
+    path("following/<str:code>/stop/", fund_unfollow, name="fund_unfollow"),
     # suggestions
     path("suggestions/", suggestions_slot, name="suggestions_slot"),
     path("suggestions/beside/<str:code>/", fund_suggestions_slot, name="fund_suggestions_slot"),

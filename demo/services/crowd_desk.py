@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from advisor.jurisdictions import advice_rules
 from advisor.models import Branch
-from demo.clicks import Clicks, Visitors
+from demo.clicks import Clicks, Visitors, draw_follows
 from demo.crowd import NEVER, Crowd, Ints
 from demo.logins import BRANCHES
 from demo.services.rows import Rows
@@ -113,6 +113,7 @@ class Block:
         rows += np.bincount(person[of], weights=5 + ~trades.is_buy, minlength=n).astype(np.int64)
         rows += np.bincount(person[self.ledgers.movements.plan], minlength=n)
         rows += np.bincount(person[self.ledgers.positions.plan], minlength=n)
+        rows += np.bincount(draw_follows(self.who, self.clicks)[0], minlength=n)
         return rows + np.bincount(self.clicks.person, minlength=n)
 
     def last_seen(self, desk: Desk) -> Times:

@@ -35,6 +35,7 @@ from marketing.models import (
     Delivery,
     DormancyChange,
     Event,
+    FollowedFund,
     InboxMessage,
     InvestorFactors,
     LookAlike,
@@ -61,7 +62,7 @@ def erase_people() -> int:
     # A portfolio without a goal was written just before the interruption.
     of_portfolio = Q(portfolio__in=Portfolio.objects.filter(Q(goal__in=goals.values("pk")) | Q(goal__isnull=True)).values("pk"))
     shown = (InboxMessage, Delivery, Suggestion, SuggestionImpression, NotInterested, NextAction, InvestorFactors, LookAlike)
-    for model in (*shown, DormancyChange, Reactivation, TagChange, TagWords, Event):
+    for model in (*shown, FollowedFund, DormancyChange, Reactivation, TagChange, TagWords, Event):
         erase(model.objects.filter(mine))
     erase(Event.objects.filter(investor=None, anonymous_id__startswith="sim-"))
     erase(AnonymousIdentity.objects.filter(mine))

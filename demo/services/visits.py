@@ -29,6 +29,7 @@ from demo.clicks import (
     Clicks,
     Places,
     Visitors,
+    draw_follows,
     first_visits,
     seeds,
     sources_of,
@@ -41,7 +42,7 @@ from demo.services.crowd_desk import Desk, last_midnight
 from demo.services.rows import Rows
 from demo.services.stage import Scenery
 from marketing.catalogue.events import theme_of
-from marketing.models import Acquisition, AnonymousIdentity, Event
+from marketing.models import Acquisition, AnonymousIdentity, Event, FollowedFund
 
 SECOND = "timedelta64[s]"
 ITEMS_OF_A_KIND = 10_000
@@ -55,6 +56,7 @@ class Sights:
     places: Places
     midnight: np.datetime64  # the last one in Shanghai, in UTC
     texts: dict[int, list[str]]  # by kind, then by item
+    funds: Ints  # keys
 
     @classmethod
     def of(cls, scenery: Scenery, world: World) -> Self:
@@ -76,7 +78,8 @@ class Sights:
             QUESTION: [{"item": code} for code in items],
         }
         midnight = np.datetime64(last_midnight(timezone.now()), "s")
-        return cls(places, midnight, {kind: [json.dumps(thing) for thing in of] for kind, of in things.items()})
+        texts = {kind: [json.dumps(thing) for thing in of] for kind, of in things.items()}
+        return cls(places, midnight, texts, np.array([fund.pk for fund in scenery.funds], np.int64))
 
     def properties(self, clicks: Clicks) -> list[str]:
         codes, where = np.unique(clicks.kind * ITEMS_OF_A_KIND + clicks.item + 1, return_inverse=True)
@@ -141,7 +144,9 @@ def last_visits(clicks: Clicks, n: int) -> list[datetime | None]:
 def load_clicks(who: Visitors, clicks: Clicks, investors: Sequence[Investor], sights: Sights) -> int:
     """Write what people with full lives did, a few people a transaction; returns how many events."""
     keys = np.array([investor.pk for investor in investors])
-    before = np.concatenate([[0], np.cumsum(2 + np.bincount(clicks.person, minlength=len(keys)))])
+    followers = draw_follows(who, clicks)[0]
+    n_rows = 2 + np.bincount(clicks.person, minlength=len(keys)) + np.bincount(followers, minlength=len(keys))
+    before = np.concatenate([[0], np.cumsum(n_rows)])
     start = 0
     while start < len(keys):
         end = max(start + 1, int(np.searchsorted(before, before[start] + ROWS_A_TRANSACTION, side="right")) - 1)
@@ -154,7 +159,7 @@ def load_clicks(who: Visitors, clicks: Clicks, investors: Sequence[Investor], si
 
 
 def make_clicks(rows: Rows, who: Visitors, clicks: Clicks, investors: Ints, sights: Sights) -> None:
-    """Add the events of some people, their joined anonymous ids, and where each of them came from."""
+    """Add the events of some people, the funds they follow, their joined anonymous ids, and where each of them came from."""
     n, person = len(clicks.person), clicks.person
     number = np.arange(n) - np.searchsorted(person, person)
     when = sights.midnight + clicks.second.astype(SECOND)
@@ -174,6 +179,14 @@ def make_clicks(rows: Rows, who: Visitors, clicks: Clicks, investors: Ints, sigh
         occurred_at=when,
         sent_at=when,
         received_at=when,
+    )
+    follower, fund, since = draw_follows(who, clicks)
+    rows.add(
+        FollowedFund,
+        len(follower),
+        investor_id=investors[follower],
+        fund_id=sights.funds[fund],
+        since=sights.midnight + since.astype(SECOND),
     )
     own = unknown.taken(unknown.visitor == 0)
     joined, n_events = np.unique(own.person, return_counts=True)

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 # Confidence by kind, ours and uncalibrated; a plan counts once however often it buys.
-WEIGHTS = {"view": 1.0, "proposal": 2.0, "plan": 3.0, "order": 5.0}
+WEIGHTS = {"view": 1.0, "follow": 2.0, "proposal": 2.0, "plan": 3.0, "order": 5.0}
 KINDS = tuple(WEIGHTS)
+BOUGHT = ("proposal", "plan", "order")
 HALF_LIFE_DAYS = 90.0
 RECENT_HALF_LIFE_DAYS = 14.0  # of what is popular now
 

@@ -8,7 +8,7 @@ from marketing.models.next_actions import NextAction, NextActionRun
 from marketing.models.privacy import ErasureRequest
 from marketing.models.profiles import Dormancy, DormancyChange, Profile, ProfileBuild
 from marketing.models.segments import Purpose, Segment, SegmentExport, SegmentMember, SegmentSize, SegmentSnapshot, SegmentVersion
-from marketing.models.showing import NotInterested, SuggestionImpression, Surface
+from marketing.models.showing import FollowedFund, NotInterested, SuggestionImpression, Surface
 from marketing.models.suggestions import InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.models.tags import Tag, TagChange, TagRefresh, TagSize, TagWords
 
@@ -27,6 +27,7 @@ __all__ = [
     "ErasureRequest",
     "Event",
     "EventKey",
+    "FollowedFund",
     "InboxMessage",
     "InvestorFactors",
     "LookAlike",

@@ -1,4 +1,4 @@
-"""What was shown to whom as a suggestion, and what somebody does not want to see again."""
+"""What was shown to whom as a suggestion, what somebody does not want to see again, and what they follow."""
 
 from django.db import models
 from django.db.models import Q
@@ -65,3 +65,19 @@ class NotInterested(models.Model):
         verbose_name = _("fund somebody does not want suggested")
         verbose_name_plural = _("funds somebody does not want suggested")
         constraints = [models.UniqueConstraint(fields=["investor", "fund"], condition=Q(until=None), name="not_interested_once")]
+
+
+class FollowedFund(models.Model):
+    """Somebody follows a fund: from when, and until when if they stopped. Says nothing of whether it suits them."""
+
+    investor = models.ForeignKey(Investor, on_delete=models.CASCADE, related_name="followed_funds")
+    fund = models.ForeignKey(Fund, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True)
+
+    objects = PersonRows.as_manager()
+
+    class Meta:
+        verbose_name = _("fund somebody follows")
+        verbose_name_plural = _("funds somebody follows")
+        constraints = [models.UniqueConstraint(fields=["investor", "fund"], condition=Q(until=None), name="followed_fund_once")]

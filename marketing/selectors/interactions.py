@@ -12,7 +12,7 @@ from django.utils import timezone
 from advisor.models import Consent, Investor
 from advisor.selectors import consents_in_force, investors_with_consent
 from marketing.kernels.interactions import KINDS, Interactions
-from marketing.models import Event
+from marketing.models import Event, FollowedFund
 from marketing.selectors.profile_rows import MICROS_A_DAY, Micros, micros, read, read_in_chunks
 from portfolios.models import Fund, Order
 
@@ -22,14 +22,16 @@ OWNER = "portfolio__goal__account__investor_id"
 
 
 def load_interactions(as_of: datetime) -> Interactions:
-    """Fund-page views and purchases of the two years before a moment, of people whose consent to profiling is in force now.
+    """Fund-page views, funds followed and purchases of the two years before a moment, of people who agree to profiling now.
 
     Read in columns, a chunk at a time: five million take some 130 MB. Funds that are unknown by their code (it changed, or
     other systems sent anything as one) or were wound up are left out.
     """
     agreed = np.sort(read(consents_in_force(Consent.Purpose.PROFILING).values_list("investor_id"), np.int64)[0])
     living = dict(Fund.objects.filter(ended_on=None).values_list("code", "pk"))
-    parts = [part for part in (*_views(as_of, agreed, living), *_purchases(as_of, agreed, set(living.values()))) if len(part.user)]
+    known = np.array(sorted(living.values()), np.int64)
+    read_parts = (*_views(as_of, agreed, living), *_follows(as_of, agreed, known), *_purchases(as_of, agreed, known))
+    parts = [part for part in read_parts if len(part.user)]
     if not parts:
         return Interactions(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0))
     names = ("user", "item", "kind", "age_days")
@@ -48,7 +50,15 @@ def _views(as_of: datetime, agreed: np.ndarray, living: dict[str, int]) -> Itera
         yield _part(who, fund, np.full(len(who), KINDS.index("view")), at, as_of, _is_in(who, agreed) & (fund > 0))
 
 
-def _purchases(as_of: datetime, agreed: np.ndarray, living: set[int]) -> Iterator[Interactions]:
+def _follows(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterator[Interactions]:
+    """What is followed still: whoever stopped wants it forgotten."""
+    kept = FollowedFund.objects.filter(until=None, since__gte=as_of - WINDOW, since__lt=as_of)
+    for who, fund, at in read_in_chunks(kept.values_list("investor_id", "fund_id", Micros("since")), np.int64, np.int64, np.int64):
+        kind = np.full(len(who), KINDS.index("follow"))
+        yield _part(who, fund, kind, at, as_of, _is_in(who, agreed) & _is_in(fund, known))
+
+
+def _purchases(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterator[Interactions]:
     orders = Order.objects.filter(
         side=Order.Side.BUY,
         state__in=[Order.State.CONFIRMED, Order.State.PAID],
@@ -56,7 +66,6 @@ def _purchases(as_of: datetime, agreed: np.ndarray, living: set[int]) -> Iterato
         placed_at__lt=as_of,
         origin__in=KIND_OF_ORIGIN,
     )
-    known = np.array(sorted(living), np.int64)
     for who, fund, origin, at in read_in_chunks(
         orders.values_list(OWNER, "fund_id", "origin", Micros("placed_at")), np.int64, np.int64, object, np.int64
     ):

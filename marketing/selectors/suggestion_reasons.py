@@ -1,6 +1,6 @@
 """Which true reason there is to suggest a fund to a person, from what they hold and what their plan holds at this moment."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,11 @@ SIMILAR = 0.9  # correlation from which on two funds of one category do the same
 LEAST_ALIKE = 0.5  # correlation below which a fund is not called similar to another one, whatever a model finds alike in their buyers
 
 
-def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str, Any]) -> dict[str, Any]:
-    """The most telling reason that is true: of the plan, of what is held, else the one that was learned from what they did."""
+def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str, Any], followed: Collection[int]) -> dict[str, Any]:
+    """The most telling reason that is true: of the plan, of what is held, else the one that was learned from what they did.
+
+    `followed` has the funds that they follow at this moment, as far as a learned reason speaks of them.
+    """
     plan = person.plan
     if person.is_plan:
         if plan is not None and fund.pk in plan.weights:
@@ -29,10 +32,12 @@ def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str
     for pk in sorted(person.holds):
         if costs_less(world, fund, world.funds[pk]):
             return _compared(words.CHEAPER, fund, world.funds[pk])
-    touched = world.funds.get(learned.get("fund_id", 0))
-    if learned.get("code") in words.CODES and touched is not None and moves_like(world, fund, touched):
-        return dict(learned)
-    return {"code": words.WITHIN_LEVEL}
+    code, touched = learned.get("code"), world.funds.get(learned.get("fund_id", 0))
+    if code not in words.CODES or touched is None or not moves_like(world, fund, touched):
+        return {"code": words.WITHIN_LEVEL}
+    if code == words.LIKE_FOLLOWED and touched.pk not in followed:
+        return {"code": words.WITHIN_LEVEL}
+    return dict(learned)
 
 
 def beside(world: World, fund: FundRow, other: FundRow) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 from advisor.models import Investor
 from marketing.kernels.suiting import STEP
 from marketing.models import NotInterested, Suggestion
+from marketing.selectors.following import followed_among
 from marketing.selectors.plans import current_plans
 from marketing.selectors.suggestion_reasons import LEAST_ALIKE, beside, reason_for
-from marketing.selectors.suggestion_words import reason_in_words
+from marketing.selectors.suggestion_words import LIKE_FOLLOWED, reason_in_words
 from marketing.selectors.suiting import FundRow, Person, Suited, World, first_kept, judge, load_world
 from portfolios.models import Fund
 
@@ -62,7 +63,8 @@ class ShownSuggestion:
 def suggestions_to_show(investor: Investor, *, n: int = 1) -> list[ShownSuggestion]:
     """The first suggestions of the serving run that pass every filter at this moment; else what the person's own plan lacks.
 
-    None without consent to profiling or a level in force, nor while recommendations are off. Seven queries.
+    None without consent to profiling or a level in force, nor while recommendations are off. Seven queries, one more where
+    a reason speaks of a fund that they followed.
     """
     n = min(max(n, 0), MOST_SHOWN)
     stored = Suggestion.objects.filter(investor=investor, run__is_serving=True).order_by("rank")
@@ -74,8 +76,10 @@ def suggestions_to_show(investor: Investor, *, n: int = 1) -> list[ShownSuggesti
     if person is None or person.pot_level is None:
         return []
 
+    followed = followed_among(investor, [reason["fund_id"] for reason in learned.values() if reason.get("code") == LIKE_FOLLOWED])
+
     def why(fund: FundRow) -> dict[str, Any]:
-        return reason_for(world, person, fund, learned.get(fund.pk, {}))
+        return reason_for(world, person, fund, learned.get(fund.pk, {}), followed)
 
     if rows and (shown := _shown(_judged(world, list(learned)), why, (rows[0][3], rows[0][2]), n)):
         return shown

@@ -1,6 +1,7 @@
 """The second half of a night: the chosen model learns from everything, everybody's suggestions are written, and the pointer moves."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from advisor.selectors import recommendable_funds, suits_own_level
-from marketing.kernels.interactions import KINDS
+from marketing.kernels.interactions import BOUGHT, KINDS
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.contract import Recommender
 from marketing.kernels.recommenders.factors import FactorModel
@@ -17,6 +18,7 @@ from marketing.models import InvestorFactors, RecommenderPart, RecommenderRun, S
 from marketing.selectors.interactions import next_to_suggest_to, suggestible
 from marketing.selectors.plans import current_plans
 from marketing.selectors.suggestion_reasons import moves_alike
+from marketing.selectors.suggestion_words import LIKE_BOUGHT, LIKE_FOLLOWED, LIKE_VIEWED
 from marketing.selectors.suiting import Suited, suit_block
 from marketing.services.recommender_night import Night
 from marketing.services.recommender_parts import PEOPLE_A_WRITE, forget, fund_factors_part, investor_factor_rows, restore
@@ -108,9 +110,10 @@ def write_everybody(night: Night) -> None:
     """Write the suggestions of everybody who may have some, a block of people at a time, behind the last block written."""
     run = night.run
     model = night.model or _model_again(night)
-    bought, may_tell = _bought(night), _that_move_alike(night)
+    more = {LIKE_FOLLOWED: _pairs(night, ("follow",)), LIKE_BOUGHT: _pairs(night, BOUGHT)}
+    may_tell = _that_move_alike(night)
     while block := next_to_suggest_to(run.last_investor, BLOCK, timezone.now()):
-        rows, suited = _suggestions(night, model, block, bought, may_tell)
+        rows, suited = _suggestions(night, model, block, more, may_tell)
         filters = _added(run.report.get("filters", {}), suited)
         with transaction.atomic():
             night.write(last_investor=block[-1][0], n_done=run.n_done + len(block), report=run.report | {"filters": filters})
@@ -119,7 +122,7 @@ def write_everybody(night: Night) -> None:
 
 
 def _suggestions(
-    night: Night, model: Recommender, block: list[tuple[int, int]], bought: Any, may_tell: MayTell
+    night: Night, model: Recommender, block: list[tuple[int, int]], more: dict[str, Any], may_tell: MayTell
 ) -> tuple[list[Suggestion], Suited]:
     """Rank over what each one's level may be offered, and let through what is suitable, fits and is diverse."""
     matrix = night.matrix
@@ -136,7 +139,7 @@ def _suggestions(
     suited = suit_block(investors.tolist(), funds)
     picked = [(at, place, rank) for at in range(len(block)) for rank, place in enumerate(suited.kept(at)[:SUGGESTIONS_EACH], 1)]
     who, place = (np.array([one[k] for one in picked], np.int64) for k in (0, 1))
-    reasons = _reasons(night, model, row[who], funds[who, place], bought, may_tell)
+    reasons = _reasons(night, model, row[who], funds[who, place], more, may_tell)
     return [
         Suggestion(
             run=night.run, investor_id=int(investors[at]), fund_id=int(funds[at, column]), rank=rank, score=float(scores[at, column]),
@@ -146,22 +149,28 @@ def _suggestions(
     ], suited  # fmt: skip
 
 
-def _reasons(night: Night, model: Recommender, rows: Any, funds: Any, bought: Any, may_tell: MayTell) -> list[dict[str, Any]]:
-    """What each suggestion is like that its person touched; nothing where there is nothing alike."""
+def _reasons(night: Night, model: Recommender, rows: Any, funds: Any, more: dict[str, Any], may_tell: MayTell) -> list[dict[str, Any]]:
+    """What each suggestion is like that its person touched, by the most they did with it; nothing where there is nothing alike.
+
+    `more` has the pairs of each reason that says more than that something was looked at, the most telling last.
+    """
     matrix = night.matrix
     near = nearest_touched(model, matrix, rows, np.searchsorted(matrix.items, funds), may_tell)
-    _, was_bought = places_among(bought, rows * len(matrix.items) + near)
+    codes = np.full(len(near), LIKE_VIEWED, object)
+    for code, pairs in more.items():
+        _, is_so = places_among(pairs, rows * len(matrix.items) + near)
+        codes[is_so] = code
     return [
-        {"code": "like_bought" if is_bought else "like_viewed", "fund_id": int(matrix.items[column])} if column >= 0 else {}
-        for column, is_bought in zip(near.tolist(), was_bought.tolist(), strict=True)
+        {"code": code, "fund_id": int(matrix.items[column])} if column >= 0 else {}
+        for column, code in zip(near.tolist(), codes.tolist(), strict=True)
     ]
 
 
-def _bought(night: Night) -> Any:
-    """Row * number of items + column of what was more than a look, ascending."""
+def _pairs(night: Night, kinds: Sequence[str]) -> Any:
+    """Row * number of items + column of what was done in one of these ways, ascending."""
     seen, matrix = night.seen, night.matrix
-    more = seen.kind != KINDS.index("view")
-    row, column = np.searchsorted(matrix.users, seen.user[more]), np.searchsorted(matrix.items, seen.item[more])
+    is_so = np.isin(seen.kind, [KINDS.index(kind) for kind in kinds])
+    row, column = np.searchsorted(matrix.users, seen.user[is_so]), np.searchsorted(matrix.items, seen.item[is_so])
     return np.unique(row * len(matrix.items) + column)
 
 

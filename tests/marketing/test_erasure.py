@@ -25,6 +25,7 @@ from marketing.models import (
     DormancyChange,
     ErasureRequest,
     Event,
+    FollowedFund,
     InboxMessage,
     InvestorFactors,
     LookAlike,
@@ -83,6 +84,7 @@ def anna(people) -> Investor:
     Suggestion.objects.create(run=run, investor=one, fund=fund, rank=1, score=1)
     InvestorFactors.objects.create(run=run, investor=one, vector=b"")
     NotInterested.objects.create(investor=one, fund=fund)
+    FollowedFund.objects.create(investor=one, fund=fund)
     SuggestionImpression.objects.create(investor=one, fund=fund, run=run, model="als", surface="home", position=1, on_date=today)
     NextAction.objects.create(investor=one, kind="place", reason="idle_cash", fund=fund, score=1, day=today)
     Acquisition.objects.create(investor=one, source="zhihu", medium="social", first_visit_at=NOW)
