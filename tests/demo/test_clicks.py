@@ -10,6 +10,7 @@ from demo.clicks import (
     FEES,
     FUND,
     HOME,
+    OFTEN,
     RESULT,
     SEARCH,
     SIGN_UP,
@@ -18,6 +19,7 @@ from demo.clicks import (
     Places,
     Visitors,
     draw_clicks,
+    draw_follows,
     first_visits,
     seeds,
     sources_of,
@@ -153,3 +155,15 @@ def test_items_are_within_what_there_is(clicks):
     assert clicks.item[clicks.kind == FUND].max() < 50 and clicks.item[clicks.kind == FUND].min() >= 0
     assert clicks.item[clicks.kind == ASKED].max() < 6
     assert (clicks.item[clicks.kind == HOME] == -1).all()
+
+
+def test_some_follow_a_fund_whose_page_they_opened_often_and_each_by_themselves(who, clicks):
+    person, fund, second = draw_follows(who, clicks)
+    own = (clicks.kind == FUND) & (clicks.visitor < 0)
+    assert 0.01 * N < len(person) < 0.5 * N
+    for someone, one, at in list(zip(person.tolist(), fund.tolist(), second.tolist(), strict=True))[:50]:
+        seen = clicks.second[own & (clicks.person == someone) & (clicks.item == one)]
+        assert (seen < at).sum() == OFTEN and at < 0
+    half = draw_clicks(who.taken(slice(0, N // 2)), PLACES)
+    alone = draw_follows(who.taken(slice(0, N // 2)), half)
+    assert [column.tolist() for column in alone] == [column[person < N // 2].tolist() for column in (person, fund, second)]

@@ -19,7 +19,7 @@ from demo.services import extend_market, load_demo_world
 from demo.services.erasing import erase_people
 from demo.services.market import last_priced_day
 from identity.models import User
-from marketing.models import Acquisition, AnonymousIdentity, Event, Profile, Segment
+from marketing.models import Acquisition, AnonymousIdentity, Event, FollowedFund, Profile, Segment
 from portfolios.jurisdictions import jurisdiction
 from portfolios.models import Fund, FundFact, Holding, LedgerEntry, NavYear, Order, OrderEvent, Pool, Portfolio
 from portfolios.selectors import current_models, nav_on
@@ -127,6 +127,9 @@ def test_events_are_only_of_those_who_agreed_to_profiling(world):
     codes = {row.properties["code"] for row in Event.objects.filter(name="fund")}
     assert codes <= set(Fund.objects.values_list("code", flat=True))
     assert not Event.objects.filter(occurred_at__gt=timezone.now()).exists()
+    followed = FollowedFund.objects.all()
+    assert followed.exists() and set(followed.values_list("investor", flat=True)) <= seen
+    assert not followed.filter(since__gt=timezone.now()).exists()
     unknown = Event.objects.filter(investor=None)
     assert unknown.exists() and not unknown.filter(anonymous_id="").exists()
     joined = AnonymousIdentity.objects.values_list("anonymous_id", flat=True)

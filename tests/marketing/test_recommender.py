@@ -13,10 +13,11 @@ from django.utils import timezone
 from advisor.models import Consent, Investor
 from advisor.selectors.suitability import fund_suits
 from config.jobs import Job
+from marketing.kernels.interactions import KINDS
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.recommenders.registry import candidates
 from marketing.kernels.recommenders.spark import SparkUnavailableError
-from marketing.models import Event, InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
+from marketing.models import Event, FollowedFund, InvestorFactors, RecommenderPart, RecommenderRun, Suggestion
 from marketing.selectors.interactions import load_interactions, suggestible
 from marketing.selectors.plans import current_plans
 from marketing.selectors.recommender_factors import serving_factors
@@ -81,19 +82,28 @@ def test_the_report_says_what_the_lists_would_have_returned_in_the_weeks_held_ba
     assert {round(one["metrics"]["roi@10"]["mean"], 4) for one in train().report["candidates"]} == {0.01}
 
 
-def test_a_reason_names_something_the_person_really_touched_and_that_moves_alike(market):
+def test_a_reason_names_something_that_moves_alike_which_the_person_touched_and_the_most_they_did_with_it(market):
+    """Every third person follows whatever they looked at or bought."""
+    before = load_interactions(timezone.now())
+    pairs = sorted({(user, item) for user, item in zip(before.user.tolist(), before.item.tolist(), strict=True) if user % 3 == 0})
+    since = timezone.now() - timedelta(days=1)
+    FollowedFund.objects.bulk_create(FollowedFund(investor_id=user, fund_id=item, since=since) for user, item in pairs)
     run, plans, funds = train(), current_plans(), Fund.objects.in_bulk()
     place = {pk: np.array([plans.column_of(fund.code, fund.category)]) for pk, fund in funds.items()}
     seen = load_interactions(run.as_of)
-    touched = set(zip(seen.user.tolist(), seen.item.tolist(), strict=True))
-    bought = set(zip(seen.user[seen.kind > 0].tolist(), seen.item[seen.kind > 0].tolist(), strict=True))
+    rows = [(user, item, KINDS[kind]) for user, item, kind in zip(*(x.tolist() for x in (seen.user, seen.item, seen.kind)), strict=True)]
+    touched = {(user, item) for user, item, _ in rows}
+    followed = {(user, item) for user, item, kind in rows if kind == "follow"}
+    bought = {(user, item) for user, item, kind in rows if kind in ("proposal", "plan", "order")}
+    assert followed == set(pairs)
     reasons = list(Suggestion.objects.exclude(reason={}).values_list("investor", "fund", "reason"))
     assert len(reasons) > N_INVESTORS / 4
     for investor, fund, reason in reasons:
         pair = (investor, reason["fund_id"])
         assert plans.correlation(place[fund], place[reason["fund_id"]])[0] >= LEAST_ALIKE
         assert pair in touched and (investor, fund) not in touched
-        assert reason["code"] == ("like_bought" if pair in bought else "like_viewed")
+        assert reason["code"] == ("like_bought" if pair in bought else "like_followed" if pair in followed else "like_viewed")
+    assert {reason["code"] for _, _, reason in reasons} == {"like_bought", "like_followed", "like_viewed"}
 
 
 def test_the_same_night_run_twice_gives_one_result(market):

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from marketing.kernels.interactions import HALF_LIFE_DAYS, KINDS, RECENT_HALF_LIFE_DAYS, Interactions, confidence_matrix, recent_weights
+from marketing.kernels.interactions import (
+    HALF_LIFE_DAYS,
+    KINDS,
+    RECENT_HALF_LIFE_DAYS,
+    WEIGHTS,
+    Interactions,
+    confidence_matrix,
+    recent_weights,
+)
 
 
 def seen(*rows):
@@ -21,6 +29,12 @@ def test_kinds_add_up_and_ids_come_out_sorted():
     assert matrix.users.tolist() == [2, 9]
     assert matrix.items.tolist() == [4, 7]
     assert matrix.values.toarray().tolist() == [[0.0, 1.0], [6.0, 0.0]]
+
+
+def test_a_look_says_less_than_following_and_that_less_than_a_plan_or_an_order():
+    assert WEIGHTS["view"] < WEIGHTS["follow"] <= WEIGHTS["proposal"] < WEIGHTS["plan"] < WEIGHTS["order"]
+    matrix = confidence_matrix(seen((1, 1, "view", 0), (1, 2, "follow", 0), (1, 3, "plan", 0), (1, 4, "order", 0)))
+    assert matrix.values.toarray().tolist() == [[1.0, 2.0, 3.0, 5.0]]
 
 
 def test_confidence_halves_in_a_half_life():
