@@ -167,6 +167,22 @@ def test_charts_are_drawn(visit):
     visitor.page.wait_for_selector(".plot svg.main-svg")
 
 
+def test_an_investor_follows_a_fund_finds_it_again_and_stops(visit):
+    visitor = visit(width=390)
+    visitor.sign_in(f"investor@{DOMAIN}")
+    visitor.go("/funds/")
+    fund = visitor.page.locator("main tbody a[href^='/funds/S']").first.get_attribute("href")
+    visitor.go(fund)
+    visitor.page.click("form[action$='/follow/'] button")
+    visitor.page.wait_for_selector("form[action$='/stop/'] button")
+    visitor.go("/funds/")
+    visitor.page.click("main a[href='/marketing/following/']")
+    assert not visitor.is_too_wide()
+    visitor.page.locator("tr", has=visitor.page.locator(f"a[href='{fund}']")).locator("button").click()
+    visitor.page.wait_for_load_state("load")
+    assert not visitor.page.locator(f"main a[href='{fund}']").count()
+
+
 def test_an_advisor_prices_and_saves_an_override(visit):
     visitor = visit(width=1280)
     visitor.sign_in(f"advisor@{DOMAIN}")
