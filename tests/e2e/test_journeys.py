@@ -173,6 +173,8 @@ def test_an_investor_follows_a_fund_finds_it_again_and_stops(visit):
     visitor.go("/funds/")
     fund = visitor.page.locator("main tbody a[href^='/funds/S']").first.get_attribute("href")
     visitor.go(fund)
+    if visitor.page.locator("form[action$='/stop/']").count():  # they may follow it since one of the last days
+        visitor.page.click("form[action$='/stop/'] button")
     visitor.page.click("form[action$='/follow/'] button")
     visitor.page.wait_for_selector("form[action$='/stop/'] button")
     visitor.go("/funds/")

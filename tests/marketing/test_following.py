@@ -18,6 +18,7 @@ from marketing.selectors.following import followed_codes
 from marketing.selectors.interactions import WINDOW, load_interactions
 from marketing.selectors.suggestions import suggestions_to_show
 from marketing.services import following
+from marketing.services.api_keys import make_api_key
 from marketing.services.following import follow, unfollow
 from portfolios.models import Fund, Pool, PoolFund
 from tests.marketing.suiting_world import agree, approve_plain_models, hold, suggest
@@ -66,7 +67,7 @@ def test_the_button_of_a_funds_page_works_without_javascript_and_can_be_taken_ba
     assert FollowedFund.objects.count() == 2 and followed_codes(anna) == {"MX1"}
 
 
-def test_only_the_database_row_that_is_open_is_unique(funds, anna):
+def test_one_row_of_a_person_and_a_fund_is_open_at_most(funds, anna):
     one = follow(investor=anna, fund=funds["MX1"])
     assert follow(investor=anna, fund=funds["MX1"]) == one
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -221,12 +222,18 @@ def test_nobody_is_told_that_they_follow_what_they_do_not_follow_any_more(funds,
     hold(anna, cash_minor=10_000_000)
     follow(investor=anna, fund=funds["MX1"])
     suggest(anna, "BO1", code="like_followed", fund_id=funds["MX1"].pk)
-    sentence = "similar to Fund MX1, which you follow"
-    assert suggestions_to_show(anna)[0].reason_data["code"] == "like_followed"
-    assert sentence in page(client, "suggestions_slot")
+    key, sentence = make_api_key(name="app", scopes=["suggestions:read"])[1], "similar to Fund MX1, which you follow"
+
+    def said():
+        """On the page, to the operator's own app, and in data."""
+        headers = ENGLISH | {"Authorization": f"Bearer {key}"}
+        answer = client.get(f"/marketing/api/v1/suggestions/{anna.pseudonym}", headers=headers).json()
+        words = answer["suggestions"][0]["reason"]["words"]
+        return sentence in page(client, "suggestions_slot"), sentence in words, suggestions_to_show(anna)[0].reason_data["code"]
+
+    assert said() == (True, True, "like_followed")
     unfollow(investor=anna, fund=funds["MX1"])
-    assert suggestions_to_show(anna)[0].reason_data == {"code": "within_level"}
-    assert sentence not in page(client, "suggestions_slot")
+    assert said() == (False, False, "within_level")
 
 
 def test_asking_whether_it_is_followed_still_takes_one_query_at_most(funds, anna, django_assert_num_queries):
