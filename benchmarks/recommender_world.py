@@ -12,6 +12,7 @@ import numpy as np
 
 BLOCK = 20_000  # people written at once
 KINDS, DAYS = 20, 600
+TOGETHER = 0.7  # correlation of two funds of a kind
 LIKED_SHARE = 0.85  # of looks; the others go where everybody looks
 PURCHASES = 0.1
 CLASSES = ("money_market", "bond", "mixed", "equity", "sector_equity")
@@ -74,7 +75,7 @@ def _write_funds(n: int, kinds: int) -> tuple[Any, list[str]]:
 def approve_plans(n_funds: int = 60, seed: int = 5) -> None:
     """A set of models of the first funds of the pool as it would have been approved: what a purchase is measured against.
 
-    Returns of half the funds are above those of the plans, so that about half of what is proposed fits.
+    Returns of half the funds are above those of the plans, so that about half of what is proposed fits; those of one kind move together.
     """
     from dataclasses import asdict
 
@@ -87,7 +88,9 @@ def approve_plans(n_funds: int = 60, seed: int = 5) -> None:
     random = np.random.default_rng(seed)
     funds = list(Fund.objects.filter(pools__is_current=True).order_by("code")[:n_funds])
     mean = 0.03 + 0.01 * random.standard_normal(len(funds))
-    cov = np.diag(random.uniform(0.01, 0.05, len(funds)) ** 2)
+    spread, kind = random.uniform(0.01, 0.05, len(funds)), np.array([fund.category for fund in funds])
+    cov = np.outer(spread, spread) * np.where(kind[:, None] == kind[None, :], TOGETHER, 0.0)
+    np.fill_diagonal(cov, spread**2)
     made = ModelSet.objects.create(
         pool=Pool.objects.get(is_current=True), state=ModelSet.State.APPROVED, status="done", is_current=True, rules_version="simulated",
         data_date=timezone.localdate(), decided_at=timezone.now(), codes=[fund.code for fund in funds],

@@ -43,10 +43,10 @@ class Plans:
         """Where a fund stands in the moments, -1 where neither it nor its category does."""
         return self.column.get(code, self.of_category.get(category, -1))
 
-    def nearest(self, code: str, category: str, least: float) -> list[str]:
-        """Codes of the set's funds by their correlation with a fund, the nearest first, down to the least correlation."""
-        at = self.column_of(code, category)
-        if at < 0:
+    def nearest(self, code: str, least: float) -> list[str]:
+        """Codes of the set's funds by their correlation with one of them, the nearest first, down to the least correlation."""
+        at = self.column.get(code)
+        if at is None:
             return []
         cov = self.moments.cov
         together = self.correlation(np.full(len(cov), at), np.arange(len(cov)))

@@ -24,12 +24,12 @@ def reason_for(world: World, person: Person, fund: FundRow, learned: Mapping[str
     plan = person.plan
     if person.is_plan:
         if plan is not None and fund.pk in plan.weights:
-            return {"code": words.IN_PLAN, "weight": plan.weights[fund.pk]}
+            return {"code": words.IN_MODEL if person.pot is None else words.IN_PLAN, "weight": plan.weights[fund.pk]}
     elif plan is not None:
         wanted, held = _share(world, plan.weights, fund.asset_class), _share(world, person.weights(), fund.asset_class)
         if wanted - held >= LEAST_GAP:
             return {"code": words.FILLS_PART, "asset_class": fund.asset_class, "plan": wanted, "held": held}
-    for pk in sorted(person.holds):
+    for pk in sorted(person.owns):
         if costs_less(world, fund, world.funds[pk]):
             return _compared(words.CHEAPER, fund, world.funds[pk])
     code, touched = learned.get("code"), world.funds.get(learned.get("fund_id", 0))
@@ -49,7 +49,7 @@ def beside(world: World, fund: FundRow, other: FundRow) -> dict[str, Any]:
 
 def moves_like(world: World, fund: FundRow, other: FundRow) -> bool:
     """Whether two funds move together enough for a reader to find the one similar to the other; False where that is not known."""
-    columns = (np.array([world.plans.column_of(row.code, row.category)]) for row in (fund, other))
+    columns = (np.array([world.plans.column.get(row.code, -1)]) for row in (fund, other))
     return bool(moves_alike(world.plans, *columns)[0])
 
 

@@ -100,7 +100,7 @@ def first_to_show(stored: Mapping[int, Sequence[int]]) -> dict[int, int]:
 def suggestions_beside(investor: Investor, fund: Fund, *, n: int = 2) -> list[ShownSuggestion]:
     """Funds similar to the one of a page that pass every filter for this person, the most similar first. Six queries."""
     plans = current_plans()
-    similar = [plans.key[near] for near in plans.nearest(fund.code, fund.category, LEAST_ALIKE) if near in plans.key]
+    similar = [plans.key[near] for near in plans.nearest(fund.code, LEAST_ALIKE) if near in plans.key]
     world = load_world([investor.pk], [fund.pk, *similar], plans)
     if investor.pk not in world.people:
         return []

@@ -1,7 +1,7 @@
 """The data of the three filters: a block of investors with what they hold, their plans, and the funds proposed to them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -67,7 +67,8 @@ class Pot:
     goal: Goal
     own_gamma: float | None
     cash_minor: int
-    held: dict[int, int]
+    held: dict[int, int]  # with what is ordered
+    owned: set[int] = field(default_factory=set)  # without
 
     @property
     def total_minor(self) -> int:
@@ -100,6 +101,11 @@ class Person:
             for fund, value in pot.held.items():
                 found[fund] = found.get(fund, 0) + value
         return found
+
+    @property
+    def owns(self) -> set[int]:
+        """What is held in some pot, without what is only ordered."""
+        return {fund for pot in self.pots for fund in pot.owned}
 
     @property
     def total_minor(self) -> int:
@@ -268,6 +274,7 @@ def _fill(
     for portfolio, fund, units_centi, cost in units:
         nav = funds[fund].last_nav_micro
         _add(pots[portfolio], fund, cost if nav is None else value_minor(units_centi, nav))
+        pots[portfolio].owned.add(fund)
     for portfolio, fund, side, money in moving:
         if side == Order.Side.BUY:
             _add(pots[portfolio], fund, money)

@@ -177,9 +177,8 @@ def _pairs(night: Night, kinds: Sequence[str]) -> Any:
 def _that_move_alike(night: Night) -> MayTell:
     """Whoever buys two funds need not find them alike: only those that also move together are said to be similar."""
     plans, items = current_plans(), night.matrix.items.tolist()
-    rows = Fund.objects.filter(pk__in=items).values_list("pk", "code", "category")
-    known = {pk: plans.column_of(code, category) for pk, code, category in rows}
-    column = np.array([known.get(pk, -1) for pk in items], np.int64)
+    codes = dict(Fund.objects.filter(pk__in=items).values_list("pk", "code"))
+    column = np.array([plans.column.get(codes.get(pk, ""), -1) for pk in items], np.int64)
     return lambda one, other: moves_alike(plans, column[one], column[other])
 
 

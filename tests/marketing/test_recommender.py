@@ -64,7 +64,7 @@ def test_the_model_card_says_what_was_learned_from_tried_decided_filtered_and_se
     assert best["vs_popularity"]["low"] > 0 and set(best["metrics"]["ndcg@10"]) == {"mean", "low", "high"}
     assert sum(level["users"] for level in best["by_level"].values()) == report["split"]["test_users"]
     assert best["warm"]["users"] + best["cold"]["users"] == report["split"]["test_users"]
-    assert report["decision"] == {"promoted": True, "name": run.algorithm, "code": "better"}
+    assert report["decision"] == {"promoted": True, "name": run.algorithm, "code": "better", "baseline": "popularity"}
     filters = report["filters"]
     assert filters["proposed"] == filters["kept"] + sum(filters["removed"].values()) and filters["removed"]["mandate"] > 0
     assert filters["utility_change"]["mean"] >= 0 and filters["utility_change"]["n"] == filters["kept"]
@@ -89,7 +89,7 @@ def test_a_reason_names_something_that_moves_alike_which_the_person_touched_and_
     since = timezone.now() - timedelta(days=1)
     FollowedFund.objects.bulk_create(FollowedFund(investor_id=user, fund_id=item, since=since) for user, item in pairs)
     run, plans, funds = train(), current_plans(), Fund.objects.in_bulk()
-    place = {pk: np.array([plans.column_of(fund.code, fund.category)]) for pk, fund in funds.items()}
+    place = {pk: np.array([plans.column.get(fund.code, -1)]) for pk, fund in funds.items()}
     seen = load_interactions(run.as_of)
     rows = [(user, item, KINDS[kind]) for user, item, kind in zip(*(x.tolist() for x in (seen.user, seen.item, seen.kind)), strict=True)]
     touched = {(user, item) for user, item, _ in rows}

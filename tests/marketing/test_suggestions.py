@@ -1,5 +1,6 @@
 """What is shown: checked at the moment of showing, with before and after, for a true reason, once a day in the log."""
 
+import uuid
 from datetime import timedelta
 
 import numpy as np
@@ -194,8 +195,10 @@ def test_a_newcomer_is_shown_their_own_plan_and_nothing_that_would_worsen_it(peo
     investor = agree(people.anna_investor)
     suggest(investor, "MX1", "BO2")
     only = suggestions_to_show(investor, n=10)
-    assert [(one.fund.code, one.reason_data, one.is_plan) for one in only] == [("BO2", {"code": "in_plan", "weight": 0.5}, True)]
+    assert [(one.fund.code, one.reason_data, one.is_plan) for one in only] == [("BO2", {"code": "in_model", "weight": 0.5}, True)]
     assert only[0].bad_year_minor == only[0].bad_year_after_minor > 0, "a step of the plan changes nothing"
+    hold(investor, cash_minor=0)
+    assert suggestions_to_show(investor)[0].reason_data == {"code": "in_plan", "weight": 0.5}, "with a goal the plan is their own"
     Suggestion.objects.all().delete()
     assert shown(investor) == ["MM1", "BO2"]
 
@@ -227,6 +230,22 @@ def test_a_cheaper_similar_fund_is_named_with_its_true_fees(people, market):
     assert suggestions_to_show(investor, n=5)[0].reason_data["code"] == "like_viewed", "as it costs today"
 
 
+def test_what_is_only_ordered_is_not_called_held(people, market):
+    ModelSet.objects.update(is_current=False)
+    Fund.objects.filter(code="BO1").update(annual_fee_bps=120)
+    approve_plain_models(alike=[("BO1", "BO2")], weights={"MX1": 1.0})
+    investor = agree(people.anna_investor)
+    portfolio = hold(investor, cash_minor=9_000_000).portfolio
+    Order.objects.create(
+        portfolio=portfolio, fund=Fund.objects.get(code="BO1"), side=Order.Side.BUY, state=Order.State.PLACED, amount_minor=1_000_000,
+        clearance_id=uuid.uuid4(), idempotency_key="once", origin=Order.Origin.INVESTOR,
+    )  # fmt: skip
+    suggest(investor, "BO2")
+    assert suggestions_to_show(investor)[0].reason_data["code"] == "within_level"
+    Holding.objects.create(portfolio=portfolio, fund=Fund.objects.get(code="BO1"), units_centi=1, cost_minor=1_000_000)
+    assert suggestions_to_show(investor)[0].reason_data["code"] == "cheaper"
+
+
 def test_what_the_same_people_touched_is_only_called_similar_where_it_moves_together(anna):
     ModelSet.objects.update(is_current=False)
     approve_plain_models(alike=[("BO1", "MX3")], weights={"MX1": 1.0})
@@ -239,6 +258,9 @@ def test_what_the_same_people_touched_is_only_called_similar_where_it_moves_toge
     assert reason("MX3") == "like_bought"
     assert reason("EQ3") == "within_level", "the model found the same people with both, no more"
     assert reason("new") == "within_level", "nobody knows how it moves"
+    make_fund("MX4", category="mixed", asset_class="mixed", grade=3)
+    assert reason("MX4") == "within_level", "the mean of its kind is not the fund"
+    assert suggestions_beside(anna, Fund.objects.get(code="MX4")) == []
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
