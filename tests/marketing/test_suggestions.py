@@ -238,7 +238,7 @@ def test_what_is_only_ordered_is_not_called_held(people, market):
     portfolio = hold(investor, cash_minor=9_000_000).portfolio
     Order.objects.create(
         portfolio=portfolio, fund=Fund.objects.get(code="BO1"), side=Order.Side.BUY, state=Order.State.PLACED, amount_minor=1_000_000,
-        clearance_id=uuid.uuid4(), idempotency_key="once", origin=Order.Origin.INVESTOR,
+        clearance_id=uuid.uuid4(), placed_at=timezone.now(), idempotency_key="once", origin=Order.Origin.INVESTOR,
     )  # fmt: skip
     suggest(investor, "BO2")
     assert suggestions_to_show(investor)[0].reason_data["code"] == "within_level"
