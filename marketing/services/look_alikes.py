@@ -113,7 +113,9 @@ def execute_look_alikes(pk: int) -> bool:
 
 def _agreed(factors: Factors) -> Any:
     """Keys of those with a profile who agree to profiling now and whose account is open: others are neither seed nor kin."""
-    agreed = Investor.objects.filter(pk__in=consents_in_force("profiling").values("investor"), erased_at=None, profile__isnull=False)
+    agreed = Investor.objects.filter(
+        pk__in=consents_in_force("profiling").values("investor"), erased_at=None, user__is_active=True, profile__isnull=False
+    )
     return np.intersect1d(np.fromiter(agreed.order_by().values_list("pk", flat=True).iterator(), np.int64), factors.investors)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from advisor.models import Consent
 from config.jobs import claim_job
+from identity.models import User
 from marketing.kernels.packed import FORMAT
 from marketing.kernels.segments import RuleError
 from marketing.models import LookAlike, LookAlikeSet, Profile, Purpose, Segment
@@ -99,6 +100,14 @@ def test_who_never_agreed_is_neither_seed_nor_kin(world):
     made = worked_out(world["segment"])
     assert made.n_seed == N_SEED - 5
     assert keys(world["kin"][:5]).isdisjoint(LookAlike.objects.values_list("investor", flat=True))
+
+
+def test_whose_account_is_shut_is_neither_seed_nor_kin(world):
+    shut = [*world["seed"][:5], *world["kin"][:5]]
+    User.objects.filter(pk__in=[one.user_id for one in shut]).update(is_active=False)
+    made = worked_out(world["segment"])
+    assert (made.n_seed, made.n_compared) == (N_SEED - 5, N_KIN - 5 + N_OTHERS)
+    assert keys(shut).isdisjoint(LookAlike.objects.values_list("investor", flat=True))
 
 
 def test_a_small_seed_is_refused_with_a_sentence_and_loses_what_it_had(world):
