@@ -4,7 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from ninja import Router, Schema, Status
+from ninja.decorators import decorate_view
 
 from advisor.models import Investor
 from marketing.kernels.suiting import STEP
@@ -59,11 +61,12 @@ router = Router()
     operation_id="suggestions_of",
     summary="What may be suggested to one person now",
 )
+@decorate_view(never_cache)
 def suggestions(request: HttpRequest, investor: str, n: int = USUAL) -> Any:
     """Up to n funds (1 to 10; what is outside counts as the nearest of these) that pass every filter at this moment.
 
     An empty list says that nothing may be suggested: no consent, recommendations off, account shut, no level in force,
-    or nothing that fits. Each fund in the answer counts as shown.
+    or nothing that fits. Each fund in the answer counts as shown, and no answer may be kept.
     """
     person = Investor.objects.filter(pseudonym=investor.replace("\x00", ""), erased_at=None).first()
     if person is None:

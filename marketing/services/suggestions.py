@@ -1,7 +1,7 @@
 """What follows from showing suggestions: that they were seen and opened is noted, and what nobody wants again is kept."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -34,11 +34,15 @@ def note_impressions(*, investor: Investor, shown: Sequence[ShownSuggestion], su
 
 
 def note_click(*, investor_id: int, code: str, surface: str, at: datetime | None = None) -> bool:
-    """Note that the page of a suggested fund was opened from where it was shown today; False where nothing such was."""
-    seen = SuggestionImpression.objects.filter(
-        investor=investor_id, fund__code=code, surface=surface, on_date=timezone.localdate(at), clicked_at=None
-    )
-    return bool(seen.update(clicked_at=at or timezone.now()))
+    """Note that the page of a suggested fund was opened from where it was shown last, today or yesterday; False where none was.
+
+    Yesterday's counts because a page that was shown before midnight is still open after it. A second opening changes nothing.
+    """
+    today = timezone.localdate(at)
+    days = (today - timedelta(days=1), today)
+    seen = SuggestionImpression.objects.filter(investor=investor_id, fund__code=code, surface=surface, on_date__in=days)
+    last = seen.order_by("-on_date").values("pk")[:1]
+    return bool(SuggestionImpression.objects.filter(pk__in=last, clicked_at=None).update(clicked_at=at or timezone.now()))
 
 
 def decline(*, investor: Investor, fund: Fund) -> NotInterested:

@@ -1,10 +1,11 @@
 """What is shown: checked at the moment of showing, with before and after, for a true reason, once a day in the log."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.urls import reverse
@@ -18,7 +19,7 @@ from marketing.selectors.suggestion_words import CODES, reason_in_words
 from marketing.selectors.suggestions import suggestions_beside, suggestions_to_show
 from marketing.selectors.suiting import suit_block
 from marketing.services.api_keys import make_api_key
-from marketing.services.suggestions import decline, note_impressions, take_back
+from marketing.services.suggestions import decline, note_click, note_impressions, take_back
 from portfolios.models import Fund, Holding, ModelSet, Order, Pool, PoolFund, Portfolio
 from tests.marketing.suiting_world import agree, approve_plain_models, hold, suggest
 from tests.portfolios.market import make_fund
@@ -312,6 +313,31 @@ def test_what_is_shown_is_noted_once_a_day_and_its_click_once(anna, client):
         SuggestionImpression.objects.filter(pk=seen.pk).update(propensity=0)
 
 
+def test_what_was_shown_before_midnight_is_opened_after_it_and_only_the_last_showing_counts(anna):
+    suggest(anna, "MX1")
+    midnight = datetime(2027, 1, 31, 16, tzinfo=UTC)  # in Shanghai
+
+    def look(at):
+        with time_machine.travel(at, tick=False):
+            note_impressions(investor=anna, shown=suggestions_to_show(anna), surface="home")
+
+    def opened(at):
+        with time_machine.travel(at, tick=False):
+            return note_click(investor_id=anna.pk, code="MX1", surface="home")
+
+    Investor.objects.filter(pk=anna.pk).update(level_valid_until=date(2028, 1, 1))
+    anna.refresh_from_db()
+    look(midnight - timedelta(minutes=1))
+    assert not opened(midnight + timedelta(days=1)), "the day before yesterday is over"
+    assert opened(midnight + timedelta(minutes=1)) and not opened(midnight + timedelta(minutes=2))
+    assert SuggestionImpression.objects.get().clicked_at == midnight + timedelta(minutes=1)
+    SuggestionImpression.objects.update(clicked_at=None)
+    look(midnight + timedelta(hours=9))
+    assert opened(midnight + timedelta(hours=10)) and not opened(midnight + timedelta(hours=11))
+    clicks = SuggestionImpression.objects.order_by("on_date").values_list("on_date", "clicked_at")
+    assert list(clicks) == [(date(2027, 1, 31), None), (date(2027, 2, 1), midnight + timedelta(hours=10))]
+
+
 def test_what_nobody_sees_is_not_noted(anna, client):
     """A browser that asks ahead, a head, and a home whose end nobody scrolls to."""
     suggest(anna, "MX1")
@@ -446,6 +472,13 @@ def test_the_operators_app_gets_the_same_with_reasons_and_figures_and_it_is_note
     for query, n in {"?n=1": 1, "?n=0": 1, "?n=-5": 1, "?n=99999999999999999999": 4}.items():
         assert len(ask(query=query).json()["suggestions"]) == n, query
     assert (bad := ask(query="?n=many")).status_code == 422 and bad.json()["code"] == "bad_value"
+
+
+def test_no_answer_is_kept_anywhere_for_each_counts_as_shown_and_is_asked_anew(ask, anna):
+    suggest(anna, "MX1")
+    answers = [ask(), ask("P-nobody"), ask(query="?n=many"), ask(key="htk_none")]
+    assert [answer.status_code for answer in answers] == [200, 404, 422, 401]
+    assert all("no-store" in answer["Cache-Control"] for answer in answers)
 
 
 def test_an_unknown_person_a_wrong_key_and_somebody_who_does_not_want_any(ask, anna):
