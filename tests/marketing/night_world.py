@@ -10,8 +10,9 @@ from django.utils import timezone
 from benchmarks.recommender_world import write_night
 from marketing.kernels.recommenders.registry import candidates
 from marketing.kernels.recommenders.spark import SparkUnavailableError
-from marketing.models import RecommenderRun, Suggestion
+from marketing.models import Event, FollowedFund, RecommenderRun, Suggestion
 from marketing.services import execute_training, recommender_serving, recommender_training, request_training
+from portfolios.models import Order
 
 N_INVESTORS, N_FUNDS, N_EVENTS, N_DAYS = 200, 100, 3_000, 100
 N_KNOWN = N_INVESTORS - 1  # one of them, by the seed, never looked at anything
@@ -51,6 +52,25 @@ def lapse(run: RecommenderRun) -> None:
 def served() -> list[tuple]:
     rows = Suggestion.objects.filter(run__is_serving=True).order_by("investor", "rank")
     return list(rows.values_list("run", "investor", "fund", "rank"))
+
+
+def lose_the_history() -> None:
+    """Nobody did anything that a night reads."""
+    Event.objects.all().delete()
+    FollowedFund.objects.all().delete()
+    Order.objects.update(placed_at=timezone.now() - timedelta(days=5_000))
+
+
+class Dies:
+    """A worker that goes away in the middle: what has been written stays, and its lease runs out."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, *args, **kwargs):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
 
 
 class Shuffled:

@@ -1,5 +1,6 @@
 """The nightly job: trained once, judged against popularity, swapped in whole, and a bad night keeps what served."""
 
+import threading
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +9,7 @@ from itertools import count
 import numpy as np
 import pytest
 import time_machine
+from django.db import connection, transaction
 from django.utils import timezone
 
 from advisor.models import Consent, Investor
@@ -36,13 +38,16 @@ from tests.marketing.night_world import (
     N_FUNDS,
     N_INVESTORS,
     N_KNOWN,
+    Dies,
     Twin,
     Unavailable,
     compete,
     lapse,
+    lose_the_history,
     served,
     train,
 )
+from tests.workers import wait_until
 
 Stage = RecommenderRun.Stage
 
@@ -125,16 +130,33 @@ def test_asking_twice_queues_one_run(market):
     assert request_training() == request_training()
 
 
-class Dies:
-    """A worker that goes away in the middle: what has been written stays, and its lease runs out."""
+@pytest.mark.django_db(transaction=True)
+def test_of_several_who_ask_at_the_same_moment_one_queues_the_run():
+    """On PostgreSQL each waits for the end of the first, which has not committed; SQLite has one writer anyway."""
+    asked: list[int] = []
 
-    def __init__(self, after: int) -> None:
-        self.left = after
+    def ask() -> None:
+        try:
+            asked.append(request_training().pk)
+        finally:
+            connection.close()
 
-    def __call__(self, *args, **kwargs):
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
+    def n_waiting() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            return cursor.fetchone()[0]
+
+    others = [threading.Thread(target=ask) for _ in range(3)]
+    with transaction.atomic():
+        first = request_training().pk
+        if connection.vendor == "postgresql":
+            [thread.start() for thread in others]
+            wait_until(lambda: asked or n_waiting() == len(others))
+    if connection.vendor != "postgresql":
+        [thread.start() for thread in others]
+    [thread.join(20) for thread in others]
+    assert asked == [first] * len(others) and RecommenderRun.objects.count() == 1
 
 
 def test_a_night_killed_before_any_of_its_writes_goes_on_and_ends_as_an_undisturbed_one(market, monkeypatch):
@@ -356,8 +378,7 @@ def test_what_serves_is_kept_through_a_month_of_bad_nights(market, monkeypatch):
 
 def test_no_history_fails_with_its_reason_and_keeps_what_served(market):
     yesterday, before = train(), served()
-    Event.objects.all().delete()
-    Consent.objects.filter(purpose=Consent.Purpose.PROFILING).update(is_given=False)
+    lose_the_history()
     run = request_training()
     assert execute_training(run.pk)
     run.refresh_from_db()
