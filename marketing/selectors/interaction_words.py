@@ -13,8 +13,12 @@ _SENTENCES = {
     "interaction_moment_unclear": _(
         "Line %(line)s: “%(value)s” is no moment in the column “timestamp”; write seconds, or a date as 2026-01-31."
     ),
+    "interaction_moments_mixed": _(
+        "Line %(line)s: “%(value)s” is written otherwise than the timestamps above; write all as seconds, or all as 2026-01-31."
+    ),
     "interactions_without_moments": _("A split by time needs the column “timestamp”."),
     "interactions_too_few": _("%(n)s interactions are too few to hold some back: nobody is left to be tested."),
+    "interactions_refused": _("No model can be trained on this file: %(why)s"),
     "interactions_too_many": _("%(users)s people and %(items)s items are more than can be compared in one sitting."),
 }
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from portfolios.services import table_chunks
 TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.25  # of what is left for training
 MOST_CELLS = 2_000_000_000  # people x items that the metrics go through in a sitting
+LEAST_SHARE, MOST_SHARE = 2.0**-20, 2.0**100  # of the median weight: beyond it a confidence would vanish, or be no number
 _DAY_SECONDS = 86_400.0
 
 
@@ -43,19 +45,22 @@ class Histories:
     def matrix(self, rows: Mask) -> sp.csr_matrix:
         """Confidences, people x items: log2(1 + summed weight / the median one), so that their unit does not matter.
 
-        Equal weights are 1 each, and whoever played a song ten thousand times does not drown everybody else.
+        Equal weights are 1 each, and whoever played a song ten thousand times does not drown everybody else. What is beyond
+        `LEAST_SHARE` and `MOST_SHARE` counts as these.
         """
         found = sp.csr_matrix((self.weight[rows], (self.user[rows], self.item[rows])), shape=self.shape)
         found.sum_duplicates()
-        found.data = np.log2(1 + found.data / np.median(found.data)) if found.nnz else found.data
+        if found.nnz:
+            with np.errstate(over="ignore"):
+                found.data = np.log2(1 + np.clip(found.data / np.median(found.data), LEAST_SHARE, MOST_SHARE))
         return sp.csr_matrix(found, dtype=np.float32)
 
     def recent(self, rows: Mask) -> Floats | None:
-        """What everybody did with each item lately, as of the last of some rows; None without moments."""
+        """What everybody did with each item lately, as of the last of some rows, by the heaviest of them; None without moments."""
         if self.moment is None:
             return None
         age = (self.moment[rows].max() - self.moment[rows]) / _DAY_SECONDS
-        weight = self.weight[rows] * np.exp2(-age / RECENT_HALF_LIFE_DAYS)
+        weight = self.weight[rows] / self.weight[rows].max() * np.exp2(-age / RECENT_HALF_LIFE_DAYS)
         return np.bincount(self.item[rows], weights=weight, minlength=self.shape[1]).astype(np.float32)
 
 
@@ -69,19 +74,22 @@ def compare(histories: Histories, *, split: Split, seed: int, n: int = 10, is_qu
 
     Per user, a fourth of each person's items is held back; by time, what came after the first three fourths of all rows, of
     people known by then and without what they had touched before. The validation part is cut from the training in the same way.
-    Figures are means over people with a test item. Raises DataError where the history is too thin to be split.
+    Figures are means over people with a test item. Raises DataError where the history is too thin to be split, or no model
+    can be fitted on it.
     """
     everything = np.ones(len(histories.user), dtype=bool)
     train_rows, train, test = _cut(histories, everything, split, TEST_SHARE, seed)
     fit_rows, fit, validation = _cut(histories, train_rows, split, VALIDATION_SHARE, seed + 1)
     by_time = split == "time"
-    chosen = choose(fit, validation, seed, recent=histories.recent(fit_rows) if by_time else None, is_quick=is_quick)
+    with _refused_by_a_model():
+        chosen = choose(fit, validation, seed, recent=histories.recent(fit_rows) if by_time else None, is_quick=is_quick)
     models: dict[str, Any] = {}
     for name, one in chosen.items():
         began = time.perf_counter()
         recent = histories.recent(train_rows) if name == "recent_popularity" else None
-        model = one.make() if recent is None else RecentPopularity(recent)
-        model.fit(train)
+        with _refused_by_a_model():
+            model = one.make() if recent is None else RecentPopularity(recent)
+            model.fit(train)
         found = evaluate(model, train, test, n=n, seed=seed)
         told = found.as_json()
         figures = {metric: value["mean"] if isinstance(value, dict) else value for metric, value in told.items()}
@@ -97,6 +105,14 @@ def compare(histories: Histories, *, split: Split, seed: int, n: int = 10, is_qu
         "seed": seed,
         "data": shown | {"test_users": int((test.getnnz(axis=1) > 0).sum())},
     }
+
+
+@contextmanager
+def _refused_by_a_model() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise DataError("interactions_refused", why=str(error)) from error
 
 
 def _cut(histories: Histories, rows: Mask, split: Split, share: float, seed: int) -> tuple[Mask, sp.csr_matrix, sp.csr_matrix]:
@@ -128,18 +144,20 @@ def _pairs_held(histories: Histories, of: npt.NDArray[np.int64], share: float, s
 
 
 def read_histories(path: Path, *, with_moments: bool) -> Histories:
-    """Rows user, item and, where the file has them, weight and timestamp (seconds, or a date as 2026-01-31).
+    """Rows user, item and, where the file has them, weight and timestamp (all of them seconds, or all a date as 2026-01-31).
 
     Raises DataError, which names the line where one is wrong.
     """
     names: dict[str, list[npt.NDArray[Any]]] = {"user": [], "item": [], "weight": [], "timestamp": []}
+    in_seconds: bool | None = None
     for chunk, lines in _filled(path, ("user", "item", *(("timestamp",) if with_moments else ()))):
         for name in ("user", "item"):
             _refuse("interaction_without", (chunk[name] == "").to_numpy(), lines, chunk[name], column=name)
             names[name].append(chunk[name].to_numpy(dtype=object))
         names["weight"].append(_weights(chunk, lines))
         if with_moments:
-            names["timestamp"].append(_moments(chunk["timestamp"], lines))
+            moments, in_seconds = _moments(chunk["timestamp"], lines, in_seconds)
+            names["timestamp"].append(moments)
     if not names["user"]:
         raise DataError("file_has_no_rows", file=path.name)
     user, item = (pd.factorize(np.concatenate(names[name]))[0].astype(np.int64) for name in ("user", "item"))
@@ -178,13 +196,15 @@ def _weights(chunk: pd.DataFrame, lines: npt.NDArray[np.int64]) -> npt.NDArray[n
     return weight
 
 
-def _moments(cells: "pd.Series[str]", lines: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _moments(cells: "pd.Series[str]", lines: npt.NDArray[np.int64], in_seconds: bool | None) -> tuple[npt.NDArray[np.float64], bool]:
+    """Seconds, and whether the file is written in these: as its first row is, all must be, for 20260131 may be a date to its writer."""
     number = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    moment = np.array(
-        [value if np.isfinite(value) else _seconds(cell) for value, cell in zip(number, cells, strict=True)], dtype=np.float64
-    )
+    is_number = np.isfinite(number)
+    moment = np.array([value if is_one else _seconds(cell) for value, is_one, cell in zip(number, is_number, cells, strict=True)])
     _refuse("interaction_moment_unclear", ~np.isfinite(moment), lines, cells)
-    return moment
+    in_seconds = bool(is_number[0]) if in_seconds is None else in_seconds
+    _refuse("interaction_moments_mixed", is_number != in_seconds, lines, cells)
+    return moment.astype(np.float64), in_seconds
 
 
 def _seconds(cell: str) -> float:

@@ -1,13 +1,16 @@
 """manage.py evaluate_recommender: what it prints, what it does not look at, and files that cannot be used."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from marketing.kernels.recommenders import tuning
+from marketing.kernels.recommenders.popularity import Popularity
 from marketing.services import interaction_files
 from marketing.services.interaction_files import Histories, compare, read_histories
 
@@ -79,6 +82,32 @@ def test_weights_and_times_may_be_missing_and_the_table_can_be_read(rows, tmp_pa
     assert "ndcg@10" in printed and "Best: " in printed and f"{N_PEOPLE} people" in printed
 
 
+def test_of_the_models_tried_only_the_best_so_far_is_kept(monkeypatch):
+    """Of each kind it and the one that learns; of another kind only what a blend is made of: ALS, EASE, one of neighbours."""
+    alive, most, others = weakref.WeakSet(), [], []
+
+    class Tried(Popularity):
+        def __init__(self, name, place):
+            self.name, self.place = name, place
+            alive.add(self)
+
+        def fit(self, matrix):
+            super().fit(matrix)
+            self.weights = np.roll(self.weights, -self.place)  # some are better than others
+            self.by_weight = np.argsort(-self.weights, kind="stable")
+            most.append(sum(one.name == self.name for one in alive))
+            others.append(len(alive) - most[-1])
+
+    names = ("item_cosine", "item_tfidf", "item_bm25", "ease", "als", "bpr")
+    makers = {name: [lambda name=name, place=place: Tried(name, place) for place in (2, 3, 0, 1, 4, 0)] for name in names}
+    monkeypatch.setattr(tuning, "variants", lambda seed, **kwargs: makers)
+    seen, foretold = np.tri(N_ITEMS, dtype=np.float32), np.eye(N_ITEMS, k=1, dtype=np.float32)  # always the most popular of what is left
+    found = tuning.choose(sp.csr_matrix(seen), sp.csr_matrix(foretold), 1)
+    assert (max(most), max(others), len(alive)) == (2, 3, 0)
+    assert [found[name].make for name in names] == [makers[name][2] for name in names], "of equals the first"
+    assert found["ease"].n_tried == 6
+
+
 def test_the_test_part_has_no_say_in_the_settings(rows, tmp_path, monkeypatch):
     """The settings stay what they are when every held-back row says something else."""
     seen = []
@@ -128,6 +157,8 @@ def test_the_unit_of_the_weights_does_not_matter():
         ("user,item,weight\na,x,-1\n", "per_user", "Line 2: the weight -1 is not above 0"),
         ("user,item\na,x\nb,y\n", "time", "no column “timestamp”"),
         ("user,item,timestamp\na,x,soon\n", "time", "Line 2: “soon” is no moment"),
+        ("user,item,timestamp\na,x,20260101\na,y,2026-01-02\n", "time", "Line 3: “2026-01-02” is written otherwise"),
+        ("user,item,timestamp\na,x,2026-01-01T08:00\n\na,y,2026-01-02\na,z,20260103\n", "time", "Line 5: “20260103” is written otherwise"),
         ("user,item,timestamp\na,x,5\na,y,5\n", "time", "too few"),
         ("user,item\na,x\n", "per_user", "1 interactions are too few"),
         ("user,item\n" + "".join(f"a{i},x\n" for i in range(50)), "per_user", "too few"),
@@ -138,6 +169,25 @@ def test_a_file_that_cannot_be_used_is_told_in_one_sentence(tmp_path, text, spli
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CommandError, match=said) as refused:
         call_command("evaluate_recommender", interactions=path, split=split)
+    assert refused.value.returncode == 1
+
+
+@pytest.mark.parametrize("split", ["per_user", "time"])
+def test_weights_as_far_apart_as_numbers_go_are_compared(rows, tmp_path, capsys, split):
+    far = [(user, item, ("1e-300", "1e38", "3e38")[place % 3], moment) for place, (user, item, _, moment) in enumerate(rows)]
+    found = compared(capsys, write(tmp_path / "far.csv", far), split=split)
+    assert found["data"]["users"] == N_PEOPLE
+    confidences = read_histories(tmp_path / "far.csv", with_moments=False).matrix(np.ones(len(far), bool))
+    assert np.isfinite(confidences.data).all() and confidences.data.min() > 0, "the least is still an interaction"
+
+
+def test_what_a_model_refuses_is_told_in_one_sentence(rows, tmp_path, monkeypatch):
+    def refuses(self, matrix):
+        raise ValueError("confidences must be finite numbers")
+
+    monkeypatch.setattr(Popularity, "fit", refuses)
+    with pytest.raises(CommandError, match="No model can be trained on this file: confidences must be finite numbers") as refused:
+        call_command("evaluate_recommender", interactions=write(tmp_path / "seen.csv", rows))
     assert refused.value.returncode == 1
 
 

@@ -1,6 +1,6 @@
 """Settings of each model, chosen on a part of what it may learn from; whatever it is judged by afterwards is not looked at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,7 +18,9 @@ from marketing.kernels.recommenders.popularity import Popularity, RecentPopulari
 from marketing.kernels.recommenders.ranking import Scoring
 
 Maker = Callable[[], Scoring]
-# Of ALS, EASE and the best neighbours, in this order.
+NEIGHBOURS = ("item_cosine", "item_tfidf", "item_bm25")
+PARTS = ("als", "ease", "neighbours")  # of a blend; of the neighbours the best
+# Weights of PARTS.
 BLENDS = ((1.0, 1.0, 1.0), (2.0, 1.0, 1.0), (1.0, 2.0, 1.0), (2.0, 2.0, 1.0), (2.0, 1.0, 0.0), (1.0, 1.0, 0.0), (1.0, 0.0, 1.0))
 
 
@@ -60,19 +62,28 @@ def choose(
     if recent is not None:
         baselines["recent_popularity"] = [lambda: RecentPopularity(recent)]
     found: dict[str, Chosen] = {}
-    fitted: dict[str, Scoring] = {}
+    kept: dict[str, tuple[str, Scoring]] = {}  # of each part of a blend the name and the model; every other model is let go
     for name, makers in (baselines | variants(seed, is_quick=is_quick)).items():
-        tried = [(_score(model, train, validation), place, model) for place, model in enumerate(_fitted(makers, train))]
-        score, place, model = max(tried, key=lambda one: (one[0], -one[1]))
-        found[name], fitted[name] = Chosen(makers[place], score, len(makers)), model
-    return found | {"blend": _blend(found, fitted, train, validation)}
+        found[name], model = _best(makers, train, validation)
+        part = "neighbours" if name in NEIGHBOURS else name
+        if part in PARTS and (part not in kept or found[name].validation > found[kept[part][0]].validation):
+            kept[part] = name, model
+        del model  # else it lies there while the next ones learn
+    return found | {"blend": _blend(found, [kept[part] for part in PARTS], train, validation)}
 
 
-def _fitted(makers: list[Maker], train: sp.csr_matrix) -> Iterator[Scoring]:
+def _best(makers: Sequence[Maker], train: sp.csr_matrix, validation: sp.csr_matrix) -> tuple[Chosen, Scoring]:
+    """The first of the best and its model, fitted. A model may take a hundred megabytes: two of them stand at a time, no more."""
+    best: tuple[Chosen, Scoring] | None = None
     for make in makers:
         model = make()
         model.fit(train)
-        yield model
+        score = _score(model, train, validation)
+        if best is None or score > best[0].validation:
+            best = Chosen(make, score, len(makers)), model
+    if best is None:
+        raise ValueError("there is nothing to choose from")
+    return best
 
 
 def _score(model: Scoring, train: sp.csr_matrix, validation: sp.csr_matrix) -> float:
@@ -80,15 +91,14 @@ def _score(model: Scoring, train: sp.csr_matrix, validation: sp.csr_matrix) -> f
     return float(values.mean()) if len(values) else 0.0
 
 
-def _blend(found: dict[str, Chosen], fitted: dict[str, Scoring], train: sp.csr_matrix, validation: sp.csr_matrix) -> Chosen:
-    neighbours = max(("item_cosine", "item_tfidf", "item_bm25"), key=lambda name: found[name].validation)
-    names = ("als", "ease", neighbours)
+def _blend(found: dict[str, Chosen], parts: Sequence[tuple[str, Scoring]], train: sp.csr_matrix, validation: sp.csr_matrix) -> Chosen:
+    """The best weights of fitted PARTS, each with the name of its model."""
     scores = []
     for weights in BLENDS:
-        parts = [(weight, fitted[name]) for weight, name in zip(weights, names, strict=True) if weight]
-        scores.append(_score(Blend.of_fitted(parts), train, validation))
+        some = [(weight, model) for weight, (_, model) in zip(weights, parts, strict=True) if weight]
+        scores.append(_score(Blend.of_fitted(some), train, validation))
     best = int(np.argmax(scores))
-    makers = [(weight, found[name].make) for weight, name in zip(BLENDS[best], names, strict=True) if weight]
+    makers = [(weight, found[name].make) for weight, (name, _) in zip(BLENDS[best], parts, strict=True) if weight]
     return Chosen(lambda: Blend([(weight, make()) for weight, make in makers]), scores[best], len(BLENDS))
 
 
