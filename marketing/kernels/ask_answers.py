@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from marketing.kernels.places import places_among
+
 Ints = npt.NDArray[np.int64]
 DAY_MS = 86_400_000
 
@@ -79,26 +81,9 @@ def funnel(steps: Sequence[Moments], within_ms: int, later: Sequence[bool], now_
     return FunnelAnswer(reached, medians, n_open)
 
 
-def places(among: Ints, keys: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Where each key stands among sorted distinct ones, and whether it is there; where it is not, its place means nothing.
-
-    Keys in a range not much wider than there are rows, which the ids of a table are, are looked up; others are searched for.
-    """
-    if not len(among):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-    low, width = int(among[0]), int(among[-1] - among[0]) + 1
-    if width > 4 * (len(among) + len(keys)):
-        place = np.minimum(np.searchsorted(among, keys), len(among) - 1)
-        return place, np.asarray(among[place] == keys)
-    table = np.full(width + 2, -1, np.int64)  # its ends stand for whatever is below and above
-    table[among - low + 1] = np.arange(len(among))
-    place = table[np.clip(keys - low + 1, 0, width + 1)]
-    return place, place >= 0
-
-
 def _keys(moments: Moments, people: Ints, base: int, span: int) -> Ints:
     """Keys of the moments of these people from `base` on."""
-    place, known = places(people, moments.person)
+    place, known = places_among(people, moments.person)
     known &= moments.ms >= base
     return place[known] * span + (moments.ms[known] - base)
 
@@ -145,8 +130,7 @@ def retention(first: Moments, again: Moments, unit: str, n_periods: int, now_ms:
     sizes = np.bincount(began[(began >= base) & (began < current)] - base, minlength=n_periods)
     back = np.zeros((n_periods, n_periods), np.int64)
     if len(people):
-        place = np.minimum(np.searchsorted(people, again.person), len(people) - 1)
-        known = people[place] == again.person
+        place, known = places_among(people, again.person)
         place, period = place[known], periods(again.ms[known], unit, offset_ms)
         cohort, after = began[place] - base, period - began[place]
         told = (cohort >= 0) & (cohort < n_periods) & (after >= 1) & (period < current)
@@ -169,9 +153,9 @@ def paths(around: Moments, seen: Moments, code: Ints, own_code: int, within_ms: 
     if not len(people):
         return PathAnswer([], 0)
     start = around.ms[order][at]
-    place = np.minimum(np.searchsorted(people, seen.person), len(people) - 1)
+    place, known = places_among(people, seen.person)
     away = (start[place] - seen.ms) if is_before else (seen.ms - start[place])
-    near = (people[place] == seen.person) & (away > 0) & (away <= within_ms)
+    near = known & (away > 0) & (away <= within_ms)
     place, away, code = place[near], away[near], code[near]
     order = np.lexsort((code, away, place))
     place, code = place[order], code[order]

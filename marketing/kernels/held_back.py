@@ -7,6 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from marketing.kernels.interactions import Interactions, Matrix, confidence_matrix
+from marketing.kernels.places import places_among
 
 MOST_DAYS, MOST_SHARE = 28.0, 0.2  # so many days are held back, and no more than this part of what is known
 
@@ -32,8 +33,8 @@ def hold_back(seen: Interactions, *, most_people: int, seed: int) -> HeldBack:
     is_before = seen.age_days > days
     before = Interactions(seen.user[is_before], seen.item[is_before], seen.kind[is_before], seen.age_days[is_before] - days)
     train = confidence_matrix(before)
-    row, has_row = _places(train.users, seen.user[~is_before])
-    column, has_column = _places(train.items, seen.item[~is_before])
+    row, has_row = places_among(train.users, seen.user[~is_before])
+    column, has_column = places_among(train.items, seen.item[~is_before])
     known = has_row & has_column
     test = sp.csr_matrix((np.ones(known.sum(), np.float32), (row[known], column[known])), shape=train.shape)
     test.sum_duplicates()
@@ -57,10 +58,3 @@ def _drawn(users: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         found = (found ^ (found >> np.uint64(shift))) * np.uint64(factor)
     return found ^ (found >> np.uint64(31))
-
-
-def _places(ascending: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    if not len(ascending):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-    places = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    return places, ascending[places] == keys

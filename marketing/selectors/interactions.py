@@ -12,6 +12,7 @@ from django.utils import timezone
 from advisor.models import Consent, Investor
 from advisor.selectors import consents_in_force, investors_with_consent
 from marketing.kernels.interactions import KINDS, Interactions
+from marketing.kernels.places import places_among
 from marketing.models import Event, FollowedFund
 from marketing.selectors.profile_rows import MICROS_A_DAY, Micros, micros, read, read_in_chunks
 from portfolios.models import Fund, Order
@@ -47,7 +48,7 @@ def _views(as_of: datetime, agreed: np.ndarray, living: dict[str, int]) -> Itera
         place, codes = pd.factorize(code)
         funds = np.array([living.get(one, 0) for one in codes] + [0], np.int64)  # the last is of what has no code: place -1
         fund = funds[place]
-        yield _part(who, fund, np.full(len(who), KINDS.index("view")), at, as_of, _is_in(who, agreed) & (fund > 0))
+        yield _part(who, fund, np.full(len(who), KINDS.index("view")), at, as_of, places_among(agreed, who)[1] & (fund > 0))
 
 
 def _follows(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterator[Interactions]:
@@ -55,7 +56,7 @@ def _follows(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterator
     kept = FollowedFund.objects.filter(until=None, since__gte=as_of - WINDOW, since__lt=as_of)
     for who, fund, at in read_in_chunks(kept.values_list("investor_id", "fund_id", Micros("since")), np.int64, np.int64, np.int64):
         kind = np.full(len(who), KINDS.index("follow"))
-        yield _part(who, fund, kind, at, as_of, _is_in(who, agreed) & _is_in(fund, known))
+        yield _part(who, fund, kind, at, as_of, places_among(agreed, who)[1] & places_among(known, fund)[1])
 
 
 def _purchases(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterator[Interactions]:
@@ -71,18 +72,12 @@ def _purchases(as_of: datetime, agreed: np.ndarray, known: np.ndarray) -> Iterat
     ):
         place, origins = pd.factorize(origin)
         kind = np.array([KINDS.index(KIND_OF_ORIGIN[one]) for one in origins], np.int64)[place]
-        yield _part(who, fund, kind, at, as_of, _is_in(who, agreed) & _is_in(fund, known))
+        yield _part(who, fund, kind, at, as_of, places_among(agreed, who)[1] & places_among(known, fund)[1])
 
 
 def _part(who: np.ndarray, fund: np.ndarray, kind: np.ndarray, at: np.ndarray, as_of: datetime, counts: np.ndarray) -> Interactions:
     age = (micros(as_of) - at[counts]) / MICROS_A_DAY
     return Interactions(who[counts], fund[counts], kind[counts].astype(np.int8), age)
-
-
-def _is_in(keys: np.ndarray, ascending: np.ndarray) -> np.ndarray:
-    if not len(ascending):
-        return np.zeros(len(keys), bool)
-    return ascending[np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)] == keys
 
 
 def suggestible(now: datetime) -> QuerySet[Investor]:

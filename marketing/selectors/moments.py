@@ -14,8 +14,9 @@ from django.db.models.functions import Cast
 from advisor.models import Assessment, Goal, Investor, Proposal
 from advisor.selectors import consents_in_force
 from marketing.kernels.ask import Step
-from marketing.kernels.ask_answers import Ints, Moments, places
+from marketing.kernels.ask_answers import Ints, Moments
 from marketing.kernels.conditions import DECISIONS
+from marketing.kernels.places import places_among
 from marketing.models import Delivery, Event, Segment
 from marketing.selectors.segment_facts import EARLIEST_ARRIVAL, OWNER, has_property
 from marketing.selectors.segments import people_in, read_rule
@@ -163,7 +164,7 @@ def events_between(names: Sequence[str], *, start: datetime, end: datetime, amon
     rows = _of(_events(start).filter(name__in=names, occurred_at__gte=start, occurred_at__lt=end), "investor_id", among)
     code = Case(*[When(name=name, then=Value(at)) for at, name in enumerate(names)], output_field=BigIntegerField())
     table = read_ints(rows, person=whole("investor_id"), ms=EpochMs(F("occurred_at")), code=Cast(code, BigIntegerField()))
-    table = table if among is None else table[places(among, table[:, 0])[1]]
+    table = table if among is None else table[places_among(among, table[:, 0])[1]]
     return Moments(table[:, 0], table[:, 1]), table[:, 2]
 
 
@@ -201,5 +202,5 @@ def _of(rows: QuerySet[Any], who: str, among: Ints | None) -> QuerySet[Any]:
 
 
 def _picked(table: Ints, among: Ints | None) -> Moments:
-    kept = table if among is None else table[places(among, table[:, 0])[1]]
+    kept = table if among is None else table[places_among(among, table[:, 0])[1]]
     return Moments(kept[:, 0], kept[:, 1])

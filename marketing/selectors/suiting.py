@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from advisor.models import Consent, Goal, Investor, Readvice
 from advisor.selectors import investors_with_consent, level_for_goal
 from advisor.selectors.suitability import suits
+from marketing.kernels.places import places_among
 from marketing.kernels.suiting import KEPT, NOBODY, REMOVED, Fit, Funds, People, numbered, suit
 from marketing.models import NotInterested
 from marketing.selectors.plans import Plan, Plans, current_plans
@@ -307,10 +308,8 @@ def judge(world: World, candidates: IntArray) -> Suited:
 
 def _rows(keys: IntArray, funds: IntArray) -> IntArray:
     """Places of fund keys among the sorted ones, -1 for what is not there."""
-    if not len(keys):
-        return np.full(funds.shape, -1, np.int64)
-    place = np.minimum(np.searchsorted(keys, funds), len(keys) - 1)
-    return np.where(keys[place] == funds, place, -1).astype(np.int64)
+    place, is_there = places_among(keys, funds)
+    return np.where(is_there, place, -1)
 
 
 def _as_funds(world: World, keys: IntArray) -> Funds:

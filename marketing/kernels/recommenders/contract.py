@@ -45,7 +45,3 @@ class Recommender(Protocol):
     def alike(self, left: Ints, right: Ints) -> Floats:
         """How alike the items left[i] and right[i] are, pair by pair; 0 where the model knows nothing of it."""
         ...
-
-    def similar(self, item: int, touched: Ints) -> int | None:
-        """The one of `touched` that is most like `item`, for a reason; None where none is like it at all."""
-        ...

@@ -110,10 +110,3 @@ class Scoring(ABC):
         if self.is_personal:
             scored[lengths == 0] = -np.inf
         return scored
-
-    def similar(self, item: int, touched: Ints) -> int | None:
-        if not len(self.known) or not len(touched):
-            return None
-        likeness = self.alike(np.full(len(touched), item, dtype=np.int64), np.asarray(touched, dtype=np.int64))
-        best = int(np.argmax(likeness))
-        return int(touched[best]) if likeness[best] > 0 else None

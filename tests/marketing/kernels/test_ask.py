@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketing.kernels.ask import MAX_STEPS, Funnel, QuestionError, as_json, read_question, reads_events
-from marketing.kernels.ask_answers import Moments, first_day, funnel, histogram, nice_edges, paths, periods, places, retention
+from marketing.kernels.ask_answers import Moments, first_day, funnel, histogram, nice_edges, paths, periods, retention
 
 ROWS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 12)), max_size=9)
 
@@ -56,17 +56,6 @@ def test_a_funnel_is_what_trying_every_chain_gives(steps, within, later):
 def test_a_later_start_may_finish_what_an_earlier_one_cannot():
     steps = [moments([(1, 0), (1, 100)]), moments([(1, 50), (1, 105)]), moments([(1, 108)])]
     assert funnel(steps, 10, [True] * 3, 200).counts == [1, 1, 1]
-
-
-@given(st.sets(st.integers(-50, 50)), st.lists(st.integers(-60, 60)), st.sampled_from([1, 10**9]))
-def test_keys_are_placed_where_a_search_one_by_one_finds_them(among, keys, stretch):
-    """Near each other they are looked up in a table, a thousand million apart they are searched for."""
-    ordered = sorted(one * stretch for one in among)
-    place, known = places(np.array(ordered, np.int64), np.array(keys, np.int64) * stretch)
-    assert known.tolist() == [key * stretch in ordered for key in keys]
-    assert [at for at, there in zip(place.tolist(), known, strict=True) if there] == [
-        ordered.index(key * stretch) for key in keys if key * stretch in ordered
-    ]
 
 
 def test_times_too_far_apart_for_the_key_are_refused():

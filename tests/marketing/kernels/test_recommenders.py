@@ -62,6 +62,12 @@ def ranked(model, matrix, n, allowed=None):
     return model.rank(np.arange(matrix.shape[0]), matrix, n=n, allowed=np.arange(matrix.shape[1]) if allowed is None else allowed)
 
 
+def finds_its_taste(model) -> bool:
+    """Whether item 0 is more like one of its own half than like one of the other."""
+    own, other = model.alike(np.array([0, 0]), np.array([3, 9]))
+    return own > max(other, 0)
+
+
 def test_every_name_of_the_registry_is_that_of_its_model():
     made = {name: make() for name, make in candidates(1, recent=np.ones(3, np.float32), levels=np.ones(3, np.int64)).items()}
     assert {name: model.name for name, model in made.items()} == {name: name for name in MODELS}
@@ -161,15 +167,14 @@ def test_the_reason_is_something_of_the_same_taste(matrix):
     for make in PERSONAL.values():
         model = make()
         model.fit(matrix)
-        assert model.similar(0, np.array([9, 3])) == 3, model.name
-        assert model.similar(0, np.array([], dtype=np.int64)) is None
+        assert finds_its_taste(model), model.name
 
 
 @pytest.mark.parametrize("name", list(UNKNOWING))
 def test_that_many_touched_it_is_never_a_reason(matrix, name):
     model = UNKNOWING[name]()
     model.fit(matrix)
-    assert model.similar(0, np.array([3, 9])) is None
+    assert model.alike(np.array([0, 0]), np.array([3, 9])).tolist() == [0, 0]
 
 
 def test_settings_are_plain_json(model):
@@ -195,7 +200,7 @@ def test_nothing_known_proposes_nothing(fresh, shape):
     fresh.fit(empty)
     ranking = ranked(fresh, empty, 3)
     assert ranking.items.shape == (shape[0], 3) and (ranking.items == -1).all()
-    assert fresh.similar(0, np.array([1])) is None
+    assert fresh.alike(np.array([0]), np.array([1])).tolist() == [0]
 
 
 @pytest.mark.parametrize("dense", [[[1]], [[1, 1, 1]], [[1], [1]], [[1, 1], [1, 1], [1, 1]]])
@@ -342,7 +347,7 @@ def test_factors_that_were_kept_rank_as_the_model_that_learned_them(matrix, name
     model.fit(matrix)
     again.restore(model.user_factors, model.item_factors, touched=model.known)
     assert (ranked(again, matrix, 5).items == ranked(model, matrix, 5).items).all()
-    assert again.similar(0, np.array([9, 3])) == 3
+    assert finds_its_taste(again)
     with pytest.raises(ValueError, match="factors"):
         again.restore(model.user_factors, model.item_factors[:, :1], touched=model.known)
 

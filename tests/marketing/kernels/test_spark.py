@@ -80,8 +80,7 @@ def test_it_finds_what_is_missing_from_each_taste(model, matrix):
 
 
 def test_the_reason_is_something_of_the_same_taste(model):
-    assert model.similar(0, np.array([9, 3])) == 3
-    assert model.similar(0, np.array([], dtype=np.int64)) is None
+    assert contract.finds_its_taste(model)
 
 
 def test_the_same_seed_ranks_alike(model, matrix, session):
