@@ -11,6 +11,7 @@ from django.utils import timezone
 from advisor.selectors import recommendable_funds, suits_own_level
 from marketing.kernels.interactions import BOUGHT, KINDS
 from marketing.kernels.packed import FORMAT
+from marketing.kernels.places import places_among
 from marketing.kernels.recommenders.contract import Recommender
 from marketing.kernels.recommenders.factors import FactorModel
 from marketing.kernels.recommenders.nearest import MayTell, nearest_touched
@@ -180,14 +181,6 @@ def _that_move_alike(night: Night) -> MayTell:
     codes = dict(Fund.objects.filter(pk__in=items).values_list("pk", "code"))
     column = np.array([plans.column.get(codes.get(pk, ""), -1) for pk in items], np.int64)
     return lambda one, other: moves_alike(plans, column[one], column[other])
-
-
-def places_among(ascending: Any, keys: Any) -> tuple[Any, Any]:
-    """Where keys stand among ascending ones, and which of them are there at all."""
-    if not len(ascending):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-    places = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    return places, ascending[places] == keys
 
 
 def _added(before: dict[str, Any], suited: Suited) -> dict[str, Any]:
