@@ -32,5 +32,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 ACCOUNT_RATE_LIMITS = False
+# Files are looked up when they are asked for: else every client of every test reads the whole static folder first.
+WHITENOISE_AUTOREFRESH = True
 # Tests read English unless they ask for Chinese; the browser journeys read both.
 LANGUAGE_CODE = "en"

@@ -3,6 +3,7 @@
 import ast
 import io
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,17 @@ SOURCES = [path for folder in [*APPS, "config", "benchmarks"] for path in (ROOT 
 FUNCTION_LIMIT, FILE_LIMIT, FUNCTION_P90, FILE_P90 = 60, 500, 30, 300
 
 
-def code_lines(source: str) -> set[int]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file's syntax tree."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def code_lines(path: Path) -> set[int]:
     """Line numbers that hold code: no blanks, comments or docstrings."""
     docstrings: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(path):
         if (
             isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
             and ast.get_docstring(node, clean=False) is not None
@@ -28,18 +36,17 @@ def code_lines(source: str) -> set[int]:
             docstrings.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER, tokenize.ENCODING}
     held: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
         if token.type not in skipped:
             held.update(range(token.start[0], token.end[0] + 1))
     return held - docstrings
 
 
 def function_sizes(path: Path) -> dict[str, int]:
-    source = path.read_text(encoding="utf-8")
-    held = code_lines(source)
+    held = code_lines(path)
     return {
         f"{path.relative_to(ROOT)}:{node.name}": len(held & set(range(node.lineno, (node.end_lineno or 0) + 1)))
-        for node in ast.walk(ast.parse(source))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
@@ -94,7 +101,7 @@ def test_functions_stay_small():
 
 
 def test_files_stay_small():
-    sizes = {str(path.relative_to(ROOT)): len(code_lines(path.read_text(encoding="utf-8"))) for path in SOURCES}
+    sizes = {str(path.relative_to(ROOT)): len(code_lines(path)) for path in SOURCES}
     assert {name: size for name, size in sizes.items() if size > FILE_LIMIT} == {}
     assert percentile_90([size for size in sizes.values() if size]) <= FILE_P90
 
@@ -103,7 +110,7 @@ def test_only_advisor_services_place_orders():
     callers = {
         str(path.relative_to(ROOT))
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "place_order"
     }
     assert all(caller.startswith("advisor/services") for caller in callers), callers
@@ -115,7 +122,7 @@ def test_portfolios_name_no_relation_of_an_upper_app(relation):
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCES
         if path.is_relative_to(ROOT / "portfolios")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(f"{relation}__")
     ]
     assert named == []
