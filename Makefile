@@ -17,7 +17,7 @@ demo:
 
 test: ; @sh config/bootstrap.sh dev && $(PY) -m pytest -n 2 --dist loadfile
 
-e2e: ; @sh config/bootstrap.sh dev && $(PY) -m pytest tests/e2e --override-ini addopts="-q --strict-markers"
+e2e: ; @sh config/bootstrap.sh dev && $(PY) -m pytest tests/e2e -n 2 --dist loadfile --override-ini addopts="-q --strict-markers"
 
 lint:
 	@sh config/bootstrap.sh dev

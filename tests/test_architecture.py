@@ -24,6 +24,12 @@ def nodes(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _leave_no_trees():
+    yield
+    nodes.cache_clear()
+
+
 @cache
 def code_lines(path: Path) -> set[int]:
     """Line numbers that hold code: no blanks, comments or docstrings."""
