@@ -1,13 +1,14 @@
 """Where keys stand among others, against a search one by one."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketing.kernels.places import places_among
 
 
 @given(st.sets(st.integers(-50, 50)), st.lists(st.integers(-60, 60)), st.sampled_from([1, 10**9]))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a machine that stalls is no fault of the search
 def test_keys_are_placed_where_a_search_one_by_one_finds_them(among, keys, stretch):
     """Near each other they are looked up in a table, a thousand million apart they are searched for."""
     ordered = sorted(one * stretch for one in among)
