@@ -92,7 +92,7 @@ def _quality_title(report: Report) -> str:
 
 def difference_card(report: Report) -> Card | None:
     """nDCG@10 of each candidate less that of popularity on the same people, about a line at zero."""
-    found = [one for one in report.candidates if one.vs_popularity and one is not report.popularity]
+    found = [one for one in report.candidates if one.vs_popularity and not one.is_baseline]
     if not found:
         return None
     better = [one for one in found if one.vs_popularity and one.vs_popularity.is_above_zero]

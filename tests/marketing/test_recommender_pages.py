@@ -129,7 +129,7 @@ def test_each_candidate_stands_beside_popularity_with_its_interval(mark, client)
     assert quality["data"][1]["y"] == ["Recent popularity", "Popularity"], "baselines apart"
     assert quality["data"][0]["error_x"]["array"][0] == pytest.approx(0.012)
     assert difference["layout"]["xaxis"]["zeroline"] and "Popularity" not in difference["data"][0]["y"]
-    assert "8 of 8 are better than popularity for certain" in text
+    assert "7 of 7 are better than popularity for certain" in text
     assert "No offline measure proves that returns rise" in text and "arXiv 2407.08692" in text
 
 
