@@ -23,7 +23,7 @@ def reason_words(one: NextAction) -> str:
         return _("By their own rhythm silent, so found on %(day)s: something to learn wakes better than something to buy.") % since
     if one.reason == "idle_cash" and one.fund is not None:
         told = {"amount": yuan(data["idle_minor"]), "fund": one.fund.name}
-        return _("%(amount)s lies idle, and %(fund)s suits the level and what they look at.") % told
+        return _("%(amount)s lies idle, and %(fund)s suits the level and what they have.") % told
     return plain_reason(one.reason)
 
 

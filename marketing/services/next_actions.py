@@ -24,6 +24,7 @@ from marketing.selectors.tag_columns import next_profiles
 BLOCK = 1_000
 LEASE_SECONDS = 600
 LEADS_A_DAY = 5  # tasks that an advisor gets from here in one day
+CONSIDERED, AT_ONCE = 50, 10  # clients of an advisor who are gone through for these, and how many of them are asked about at a time
 QUIET_AFTER_LEAD = timedelta(days=30)  # a client whose lead was opened is not brought up again for so long
 LEAD = "next_action"  # the kind of the task
 OWN = ("kind", "fund_id", "channel", "hour", "reason", "data", "score")
@@ -33,8 +34,9 @@ ADVISOR = Coalesce("investor__household__primary_advisor", "investor__household_
 def refresh_next_actions(*, on: date | None = None) -> int:
     """Work out everybody's next best action as of a day and open leads for advisors; returns how many actions changed.
 
-    Written in short blocks; one that was interrupted goes on behind its last block. Safe to repeat: the same day twice leaves
-    the same rows. While another worker is at the same day, nothing is done.
+    Written in short blocks; one that was interrupted goes on behind its last block, and what stands of people behind the last
+    profile is taken away at the end. Safe to repeat: the same day twice leaves the same rows. While another worker is at the same
+    day, nothing is done.
     """
     day = on or timezone.localdate()
     run, _ = NextActionRun.objects.get_or_create(as_of=day)
@@ -57,9 +59,10 @@ def refresh_next_actions(*, on: date | None = None) -> int:
             if not write_if_claimed(NextActionRun, run.pk, token, lease_seconds=LEASE_SECONDS, **place):
                 transaction.set_rollback(True)
                 return 0
+    n_changed += _clear_tail(last)
     close_leads()
     n_leads = open_leads(on=day)
-    finish_job(NextActionRun, run.pk, token, n_total=n_done, n_leads=F("n_leads") + n_leads)
+    finish_job(NextActionRun, run.pk, token, n_total=n_done, n_changed=n_changed, n_leads=F("n_leads") + n_leads)
     return n_changed
 
 
@@ -106,6 +109,14 @@ def _write_block(block: Block, actions: list[NextAction], after: int, upto: int)
     return len(changed) + len(gone)
 
 
+def _clear_tail(after: int) -> int:
+    """Take away what stands of people behind the last profile, whom no block reaches; returns how many. Short blocks."""
+    n, tail = 0, NextAction.objects.filter(pk__gt=after, investor__profile=None).order_by("pk").values_list("pk", flat=True)
+    while keys := list(tail[:BLOCK]):
+        n += NextAction.objects.filter(pk__in=keys).delete()[0]
+    return n
+
+
 # ── Leads ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -113,36 +124,50 @@ def open_leads(*, on: date) -> int:
     """Open a task for clients whose next action their advisor is to talk over, the most pressing first; returns how many are new.
 
     At most LEADS_A_DAY an advisor and day, none for a client who had one within 30 days or has one open, and none whose fund
-    does not pass every filter of suggestions at this moment. Safe to repeat.
+    does not pass every filter of suggestions at this moment: the next in order takes that place, among the advisor's first
+    CONSIDERED. Safe to repeat.
     """
     left = {advisor: LEADS_A_DAY - n for advisor, n in _opened_on(on)}
     items: dict[int, list[str]] = {}
     candidates = list(_candidates())
-    unfit = _no_longer_fit({pk: fund for pk, _, _, fund in candidates if fund is not None})
-    for pk, advisor, kind, _ in candidates:
-        if pk not in unfit and left.get(advisor, LEADS_A_DAY) > 0:
-            left[advisor] = left.get(advisor, LEADS_A_DAY) - 1
-            items[pk] = [kind]
+    for upto in range(AT_ONCE, CONSIDERED + AT_ONCE, AT_ONCE):
+        asked = [row for row in candidates if upto - AT_ONCE < row[4] <= upto and left.get(row[1], LEADS_A_DAY) > 0]
+        unfit = _no_longer_fit({pk: fund for pk, _, _, fund, _ in asked if fund is not None})
+        for pk, advisor, kind, _, _ in asked:
+            if pk not in unfit and left.get(advisor, LEADS_A_DAY) > 0:
+                left[advisor] = left.get(advisor, LEADS_A_DAY) - 1
+                items[pk] = [kind]
     keys = list(items)
     return sum(open_tasks(kind=LEAD, items={pk: items[pk] for pk in keys[at : at + BLOCK]}) for at in range(0, len(keys), BLOCK))
 
 
 def close_leads() -> int:
-    """Close the leads about which there is nothing left to talk over, as when consent was withdrawn; returns how many. Safe to repeat."""
-    still = to_draw().filter(channel=NextAction.Channel.ADVISOR).values("pk")
-    over = Task.objects.filter(kind=LEAD, state=Task.State.OPEN).exclude(investor__in=still)
-    return over.update(state=Task.State.DONE, done_at=timezone.now())
+    """Close the leads about which there is nothing left to talk over; returns how many. Safe to repeat.
+
+    As when consent was withdrawn, or the fund does not pass every filter of suggestions any more; that is asked in blocks.
+    """
+    still = to_draw().filter(channel=NextAction.Channel.ADVISOR)
+    leads = Task.objects.filter(kind=LEAD, state=Task.State.OPEN)
+    n, last = _close(leads.exclude(investor__in=still.values("pk"))), 0
+    named = still.filter(fund__isnull=False, pk__in=leads.values("investor")).order_by("pk").values_list("pk", "fund_id")
+    while fund_of := dict(named.filter(pk__gt=last)[:BLOCK]):
+        n, last = n + _close(leads.filter(investor__in=_no_longer_fit(fund_of))), max(fund_of)
+    return n
 
 
-def _candidates() -> QuerySet[Any, tuple[int, int, str, int | None]]:
-    """The first few of each advisor, by score: (client, advisor, what to do, with which fund)."""
+def _close(leads: QuerySet[Task]) -> int:
+    return leads.update(state=Task.State.DONE, done_at=timezone.now())
+
+
+def _candidates() -> QuerySet[Any, tuple[int, int, str, int | None, int]]:
+    """The first CONSIDERED of each advisor, by score: (client, advisor, what to do, with which fund, place among them)."""
     lately = Task.objects.filter(kind=LEAD, opened_at__gte=timezone.now() - QUIET_AFTER_LEAD).values("investor_id")
     still = Task.objects.filter(kind=LEAD, state=Task.State.OPEN).values("investor_id")
     rows = to_draw().filter(channel=NextAction.Channel.ADVISOR).exclude(pk__in=lately).exclude(pk__in=still)
     rows = rows.annotate(advisor=ADVISOR).filter(advisor__isnull=False)
     place = Window(RowNumber(), partition_by=[F("advisor")], order_by=[F("score").desc(), F("pk").asc()])
-    firsts = rows.annotate(place=place).filter(place__lte=LEADS_A_DAY)
-    return firsts.order_by("advisor", "place").values_list("pk", "advisor", "kind", "fund_id")
+    firsts = rows.annotate(place=place).filter(place__lte=CONSIDERED)
+    return firsts.order_by("advisor", "place").values_list("pk", "advisor", "kind", "fund_id", "place")
 
 
 def _no_longer_fit(fund_of: dict[int, int]) -> set[int]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from advisor.models import Account, Consent, Investor
+from advisor.models import Account, Consent, Investor, Proposal
 from marketing.models import (
     Campaign,
     Delivery,
@@ -69,6 +69,7 @@ class World:
     def _read_actions(self) -> None:
         self.actions = {row["investor_id"]: row for row in NextAction.objects.values()}
         self.accounts = {row["id"]: row for row in Investor.objects.values("id", "level", "level_valid_until", "recommendations_off_at")}
+        self.asked = set(Proposal.objects.filter(state="ready").values_list("goal__account__investor_id", flat=True))
         self.pool = set(PoolFund.objects.filter(pool__is_current=True).values_list("fund_id", flat=True))
         self.refused = set(NotInterested.objects.filter(until=None).values_list("investor_id", "fund_id"))
 
@@ -232,7 +233,16 @@ class World:
                 and (one["investor_id"], fund.pk) not in self.refused
             )
             return valid and fits and self.consents.get((one["investor_id"], "marketing"), False)
-        return valid or one["kind"] == "silence"
+        if one["kind"] == "proposal":
+            return valid and one["investor_id"] in self.asked
+        return (valid and (one["kind"] != "plan" or self._plan_stopped(one["investor_id"]))) or one["kind"] == "silence"
+
+    def _plan_stopped(self, who: int) -> bool:
+        bought = [
+            (self.today - order["placed_at"].astimezone(SHANGHAI).date()).days for order in self.orders[who]
+            if (order["origin"], order["side"]) == ("plan", "buy") and order["state"] not in ("rejected", "cancelled")
+        ]  # fmt: skip
+        return min(bought, default=0) >= 45
 
     def _bucket(self, node: dict, who: int) -> bool:
         import hashlib
@@ -331,7 +341,7 @@ def random_rule(seed: int) -> dict:
             else {"tag": "t-b", "is": True}
         ),
         lambda: {
-            "next_action": deal.choice([["place"], ["learn", "place"], ["assess"], ["goal", "silence"]]),
+            "next_action": deal.choice([["place"], ["learn", "place"], ["assess"], ["goal", "silence"], ["plan"], ["proposal", "plan"]]),
             "is_in": deal.random() < 0.7,
         },
         lambda: {"segment": deal.choice(segments), "is_in": deal.random() < 0.5} if segments else {"campaign": campaigns[0]},

@@ -1,25 +1,28 @@
 """Next best actions by night: who gets which, that it holds when drawn, leads for advisors, and what marketers may see."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
-from advisor.models import Account, Consent, Goal, Household, Investor, Task
+from advisor.models import Account, Consent, Goal, Household, Investor, Proposal, Task
 from config.jobs import Job
 from identity.models import User
-from marketing.models import NextAction, NextActionRun, NotInterested, Profile, RecommenderRun, Suggestion
+from marketing.models import Delivery, NextAction, NextActionRun, NotInterested, Profile, RecommenderRun, Segment, Suggestion
 from marketing.selectors.next_action_page import next_action_page
 from marketing.selectors.next_action_words import plain_reason, reason_words
-from marketing.selectors.next_actions import next_action_of, to_draw
+from marketing.selectors.next_actions import keys_to_draw, next_action_of, to_draw
 from marketing.selectors.segment_words import sentence
 from marketing.selectors.segments import people_in, read_rule
+from marketing.services import execute_launch, launch_campaign, send_batch
 from marketing.services import next_actions as services
-from marketing.services.next_actions import LEADS_A_DAY, open_leads, refresh_next_actions, resume_next_actions
-from portfolios.models import Fund, Holding, ModelSet, Pool, PoolFund, Portfolio
-from tests.advisor.site_world import make_goal
-from tests.marketing.crowd import agreed, crowd
+from marketing.services.next_actions import LEADS_A_DAY, close_leads, open_leads, refresh_next_actions, resume_next_actions
+from portfolios.models import Fund, Holding, ModelSet, Order, Pool, PoolFund, Portfolio
+from tests.advisor.site_world import make_goal, make_proposal
+from tests.marketing.crowd import agreed, crowd, draft
 from tests.marketing.suiting_world import approve_plain_models
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +213,80 @@ def test_a_new_assessment_ends_the_reminder_at_once(funds):
     assert drawn() == set()
 
 
+def drawn_of(*kinds) -> set[int]:
+    return set(keys_to_draw(kinds, timezone.now()).values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("state", ["accepted", "superseded"])
+def test_a_proposal_is_drawn_only_while_one_waits(funds, state):
+    one, other = persons(2, has_waiting_proposal=True)
+    answered, _ = (make_proposal(make_goal(investor)) for investor in (one, other))
+    refresh_next_actions()
+    assert one_of(one).reason == "proposal_waits" and drawn_of("proposal") == {one.pk, other.pk} == in_segment("proposal")
+    Proposal.objects.filter(pk=answered.pk).update(state=state)
+    assert drawn_of("proposal") == {other.pk} == in_segment("proposal")
+    assert next_action_of(one) is None and next_action_of(other) is not None
+    make_proposal(answered.goal)
+    assert drawn_of("proposal") == {one.pk, other.pk}, "another one waits now"
+
+
+def plan_order(investor, fund, days_ago: int, **fields) -> None:
+    """An order as a plan places it, in the first minute of its day here."""
+    goal = Goal.objects.filter(account__investor=investor).first() or make_goal(investor, portfolio=Portfolio.objects.create())
+    day: date = timezone.localdate() - timedelta(days=days_ago)
+    said = {"side": "buy", "origin": "plan", "state": "confirmed", "amount_minor": 100, "clearance_id": uuid4(), "idempotency_key": uuid4()}
+    Order.objects.create(
+        portfolio=goal.portfolio, fund=fund, placed_at=timezone.make_aware(datetime.combine(day, time(0, 1))), **said | fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_drawn"),
+    [
+        ({"days_ago": 0, "state": "placed"}, False),
+        ({"days_ago": 44}, False),
+        ({"days_ago": 45}, True),
+        ({"days_ago": 1, "state": "rejected"}, True),
+        ({"days_ago": 1, "state": "cancelled"}, True),
+        ({"days_ago": 1, "origin": "investor"}, True),
+        ({"days_ago": 1, "side": "sell", "units_centi": 1}, True),
+    ],
+)
+def test_a_plan_is_drawn_only_while_it_has_stopped(funds, fields, is_drawn):
+    """By the same orders by which the profile calls it stopped."""
+    one, other = persons(2, plan_status="stopped", assets_minor=1)
+    for investor in (one, other):
+        plan_order(investor, funds[0], 60)
+    refresh_next_actions()
+    assert one_of(one).reason == "plan_stopped" and drawn_of("plan") == {one.pk, other.pk}
+    plan_order(one, funds[0], **fields)
+    assert drawn_of("plan") == in_segment("plan") == ({one.pk, other.pk} if is_drawn else {other.pk})
+    assert (next_action_of(one) is not None) is is_drawn
+
+
+def test_who_is_drawn_is_asked_in_one_statement(funds, django_assert_num_queries):
+    persons(2, has_waiting_proposal=True), persons(2, plan_status="stopped", assets_minor=1), persons(2, **IDLE)
+    refresh_next_actions()
+    with django_assert_num_queries(1):
+        drawn_of(*NextAction.Kind.values)
+
+
+def test_each_message_to_such_a_segment_asks_again_when_it_is_sent(funds):
+    stays, fell, off, withdrew = persons(4, level=3, **IDLE)
+    suggest([stays, fell, off, withdrew], funds[2])
+    refresh_next_actions()
+    segment = Segment.objects.create(name="Idle", rule={"version": 1, "rule": {"next_action": ["place"], "is_in": True}})
+    campaign = draft(segment=segment, channels=["inbox"], body_en="Fund 3 may be a place for it.")
+    assert launch_campaign(campaign_id=campaign.pk, actor=None) and execute_launch(campaign.pk)
+    Investor.objects.filter(pk=fell.pk).update(level=2)
+    Investor.objects.filter(pk=off.pk).update(recommendations_off_at=timezone.now())
+    agreed([withdrew], False, days_ago=0)
+    send_batch(campaign_id=campaign.pk)
+    assert dict(Delivery.objects.values_list("investor", "reason")) == {
+        stays.pk: "", fell.pk: "above_level", off.pk: "off", withdrew.pk: "no_consent"
+    }  # fmt: skip
+
+
 def test_the_same_night_twice_writes_nothing_again_and_an_unchanged_row_keeps_its_day(funds):
     persons(5, **IDLE)
     persons(3, dormancy="dormant")
@@ -218,6 +295,18 @@ def test_the_same_night_twice_writes_nothing_again_and_an_unchanged_row_keeps_it
     before = rows()
     assert (refresh_next_actions(on=today), refresh_next_actions(on=today + timedelta(days=1))) == (0, 0)
     assert rows() == before
+
+
+@pytest.mark.parametrize("n_left", [0, 2, 4])
+def test_what_stands_of_people_behind_the_last_profile_is_taken_away(funds, monkeypatch, n_left):
+    monkeypatch.setattr(services, "BLOCK", 2)
+    people = persons(7, **IDLE)
+    refresh_next_actions()
+    Profile.objects.filter(pk__in=[one.pk for one in people[n_left:]]).delete()
+    assert refresh_next_actions() == 7 - n_left
+    assert set(NextAction.objects.values_list("pk", flat=True)) == {one.pk for one in people[:n_left]}
+    run = NextActionRun.objects.get()
+    assert (run.n_changed, run.n_done) == (7 - n_left, n_left)
 
 
 @pytest.mark.parametrize("n_blocks", [0, 1, 3])
@@ -330,6 +419,56 @@ def test_a_fund_that_does_not_pass_every_filter_now_is_no_lead_and_not_shown(peo
     assert open_leads(on=timezone.localdate()) == 0
 
 
+def with_goals(people, advisor, n: int, funds):
+    """Clients who are proposed the third fund, which suits their level and a goal far away; leads of the night are taken back."""
+    found = advised(people, advisor, n, funds[2:])
+    for one in found:
+        make_goal(one, portfolio=Portfolio.objects.create(cash_minor=6_000_000))
+    refresh_next_actions()
+    Task.objects.filter(kind="next_action").delete()
+    return found
+
+
+def comes_near(found) -> None:
+    """Their goal's date: the fund, above what a goal so near allows, passes the doors of one statement and not every filter."""
+    near = timezone.localdate() + timedelta(days=100)
+    Goal.objects.filter(account__investor__in=found).update(target_date=near)
+    assert {one.pk for one in found} <= drawn() and next_action_of(found[0]) is None
+
+
+@pytest.mark.parametrize("n_unfit", [4, 6, 23])
+def test_whose_fund_does_not_fit_gives_the_place_to_the_next_in_order(people, funds, django_assert_max_num_queries, n_unfit):
+    of_ada, of_bob = with_goals(people, people.ada, n_unfit + LEADS_A_DAY + 2, funds), with_goals(people, people.bob, 1, funds)
+    comes_near(of_ada[:n_unfit])
+    with django_assert_max_num_queries(35):
+        assert open_leads(on=timezone.localdate()) == LEADS_A_DAY + 1
+    told = set(Task.objects.filter(kind="next_action").values_list("investor_id", flat=True))
+    assert told == {one.pk for one in [*of_ada[n_unfit : n_unfit + LEADS_A_DAY], *of_bob]}
+    assert open_leads(on=timezone.localdate()) == 0, "five a day, whoever was passed over"
+
+
+def test_no_more_than_the_first_of_an_advisor_are_gone_through(people, funds, monkeypatch):
+    monkeypatch.setattr(services, "CONSIDERED", 4)
+    monkeypatch.setattr(services, "AT_ONCE", 3)
+    found = with_goals(people, people.ada, 6, funds)
+    comes_near(found[:3])
+    assert open_leads(on=timezone.localdate()) == 1
+    assert Task.objects.get(kind="next_action").investor_id == found[3].pk
+
+
+def test_a_lead_whose_fund_does_not_pass_every_filter_any_more_is_closed(people, funds, monkeypatch, django_assert_max_num_queries):
+    found = with_goals(people, people.ada, 5, funds)
+    assert open_leads(on=timezone.localdate()) == 5
+    comes_near(found[1:4])
+    monkeypatch.setattr(services, "BLOCK", 2)
+    with django_assert_max_num_queries(30):
+        assert close_leads() == 3
+    leads = Task.objects.filter(kind="next_action")
+    assert set(leads.filter(state=Task.State.OPEN).values_list("investor_id", flat=True)) == {found[0].pk, found[4].pk}
+    assert not leads.filter(state=Task.State.DONE, done_at=None).exists() and not leads.exclude(done_by=None).exists()
+    assert (close_leads(), open_leads(on=timezone.localdate())) == (0, 0)
+
+
 def test_a_lead_is_closed_in_the_night_after_there_is_nothing_to_talk_over_any_more(people, funds):
     gone, stays = advised(people, people.ada, 2, funds)
     refresh_next_actions()
@@ -391,6 +530,15 @@ def test_an_advisor_sees_the_reason_on_the_clients_page_and_another_advisor_does
 def test_a_segment_of_a_next_action_is_said_in_words(funds):
     rule = read_rule({"version": 1, "rule": {"next_action": ["place", "learn"]}})
     assert "best next: place idle cash or wake with something to learn" in sentence(rule)
+
+
+def test_idle_cash_is_not_said_to_suit_what_was_looked_at(funds):
+    """Views propose; what is checked is the level and what the person has."""
+    one = NextAction(kind="place", reason="idle_cash", data={"idle_minor": 6_000_000}, fund=funds[0])
+    with override("en"):
+        assert reason_words(one).endswith("lies idle, and Fund 1 suits the level and what they have.")
+    with override("zh-hans"):
+        assert "与现有资产相配" in reason_words(one) and "关注" not in reason_words(one)
 
 
 def test_every_reason_has_a_sentence(funds):

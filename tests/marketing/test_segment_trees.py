@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from advisor.models import Investor
+from advisor.models import Goal, Investor
 from benchmarks.segments_world import make_tags, write_world
 from marketing.models import NextAction, NotInterested, Segment
 from marketing.selectors.segments import people_in, read_rule
 from marketing.services.look_alikes import execute_look_alikes, request_look_alikes
 from portfolios.models import Fund, Pool, PoolFund
+from tests.advisor.site_world import make_proposal
 from tests.marketing.factors_world import serve_factors
 from tests.marketing.segment_judge import World, random_rule
 
@@ -24,7 +25,8 @@ REASONS = ["not_assessed", "level_expired", "level_ending"]
 
 
 def write_tastes_and_actions() -> None:
-    """Factors of most people, levels that end, next actions of most, some of funds that do not suit or were turned down."""
+    """Factors of most people, levels that end, next actions of most, some of funds that do not suit or were turned down, or of
+    proposals that were answered and plans that run."""
     deal = random.Random(7)
     people = list(Investor.objects.order_by("pk"))
     today = timezone.localdate()
@@ -42,6 +44,9 @@ def write_tastes_and_actions() -> None:
             fund = deal.choice(funds) if kind == "place" else None
             reason = deal.choice(REASONS) if kind == "assess" else kind
             NextAction.objects.create(investor=one, kind=kind, reason=reason, fund=fund, score=1.0, day=today)
+            if kind == "proposal" and deal.random() < 0.8:
+                goal = Goal.objects.filter(account__investor=one).first()
+                make_proposal(goal, state=deal.choice(["ready", "accepted"]))
             if fund is not None and deal.random() < 0.2:
                 NotInterested.objects.create(investor=one, fund=fund, until=deal.choice([None, timezone.now()]))
 
