@@ -54,7 +54,7 @@ def hold_back(seen: Interactions, *, most_people: int, seed: int) -> HeldBack:
 
 def _drawn(users: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
     """A number for each person that no other's coming or going changes (splitmix64): whoever is drawn stays drawn."""
-    found = users.astype(np.uint64) + np.uint64(seed % 2**32) * np.uint64(0x9E3779B97F4A7C15)
+    found = users.astype(np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         found = (found ^ (found >> np.uint64(shift))) * np.uint64(factor)
     return found ^ (found >> np.uint64(31))

@@ -78,8 +78,6 @@ def _fitted(night: Night, name: str) -> Recommender:
     try:
         model = _made(night, name)
         model.fit(night.matrix.values)
-    except DataError:
-        raise
     except MODEL_ERRORS as error:
         log.exception("%s could not be trained on everything", name)
         raise DataError("model_failed", name=name, said=said_by(error)) from error
