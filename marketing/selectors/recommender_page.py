@@ -164,6 +164,10 @@ def model_card(run: RecommenderRun) -> dict[str, Any]:
 
 
 def _settings(settings: dict[str, Any]) -> str:
+    """factors 32 · alpha 10.0; of a blend its parts: 1.0 x ALS (factors 32 · …) + 1.0 x EASE (…)."""
+    parts = settings.get("parts")
+    if isinstance(parts, list):
+        return " + ".join(f"{one['weight']} × {model_name(one['name'])} ({_settings(one['settings'])})" for one in parts)
     return " · ".join(f"{name} {value}" for name, value in settings.items())
 
 

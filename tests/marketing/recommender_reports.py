@@ -13,6 +13,12 @@ NDCG = {
 }  # fmt: skip
 
 
+SETTINGS = {
+    "item_cosine": {"k": 100},
+    "blend": {"parts": [{"name": "ease", "weight": 2.0, "settings": {"k": 5}}, {"name": "als", "weight": 1.0, "settings": {"k": 6}}]},
+}
+
+
 def interval(mean: float, half: float = 0.012) -> dict[str, float]:
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
@@ -20,7 +26,7 @@ def interval(mean: float, half: float = 0.012) -> dict[str, float]:
 def candidate(name: str, ndcg: float) -> dict[str, Any]:
     return {
         "name": name,
-        "settings": {"k": 100} if name.startswith("item_") else {"factors": 64, "seed": 42},
+        "settings": SETTINGS.get(name, {"factors": 64, "seed": 42}),
         "metrics": {
             "ndcg@10": interval(ndcg), "recall@10": interval(ndcg * 0.8), "map@10": interval(ndcg * 0.6), "coverage": 1 - ndcg,
             "novelty": 3 + 10 * ndcg, "diversity": 0.4 + ndcg / 2, "roi@10": interval(0.0123),

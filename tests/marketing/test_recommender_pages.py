@@ -244,6 +244,7 @@ def test_one_key_less_breaks_no_page(mark, client):
 def test_the_model_card_says_data_settings_versions_times_and_limits(mark, client):
     text = words(client.get(reverse("recommender_run", args=[a_run().pk])))
     assert "From 2024-11-22 to 2026-11-22" in text and "Tested on what came after 2026-10-25" in text and "1,230" in text
+    assert "2.0 × EASE (k 5) + 1.0 × ALS (k 6)" in text
     assert "factors 64" in text and "implicit 0.7.2" in text and "Training and evaluating each candidate 44.0" in text
     assert "Promoted: EASE was better than popularity" in text and "It decides nothing" in text
     assert "1,234" not in text
