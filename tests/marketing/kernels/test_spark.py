@@ -95,6 +95,13 @@ def test_factors_that_were_kept_rank_as_the_model_that_learned_them(model, matri
     assert (contract.ranked(again, matrix, 5).items == contract.ranked(model, matrix, 5).items).all()
 
 
+def test_many_iterations_do_not_overflow_the_stack(session, matrix):
+    """Without checkpoints each iteration hangs on all before it."""
+    patient = spark_als(session, iterations=60)
+    patient.fit(matrix)
+    assert np.isfinite(patient.item_factors).all()
+
+
 def test_the_program_runs_by_itself_as_a_cluster_is_handed_it(model, matrix, session, tmp_path):
     """In a process of its own it leaves the same rankings, and nothing behind in the folder."""
     alone = SparkAls(model.settings, seed=7, folder=tmp_path)
