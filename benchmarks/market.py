@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import Row
-from benchmarks.steps import installation
+from benchmarks.steps import installation, peak_mib
 
 ROOT = Path(__file__).resolve().parent.parent
 FUNDS, FEW, SEED = 10_000, 600, 2026  # fewer make no publishable pool
@@ -84,12 +84,6 @@ def _judged(step: Callable[[str], dict[str, Any]], n: int, quick: bool) -> Itera
     yield Row(f"  in the pool of {found['gated']:,} that pass the gates", f"{found['share']:.1%}", bound="15 to 25 %", verdict=verdict)
     models = step("models")
     yield Row(f"  {models['portfolios']} model portfolios on it", f"{models['seconds']:.1f} s", f"peak {models['peak_mib']:.0f} MiB")
-
-
-def _peak_mib() -> float:
-    """Of this program: what getrusage says holds that of whoever started it."""
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
 
 
 def _specs(n: int) -> list[Any]:
@@ -293,7 +287,7 @@ def main() -> int:
 
         django.setup()
         said = STEPS[options.step](options.funds)
-        sys.stdout.write(json.dumps(said | {"peak_mib": _peak_mib()}) + "\n")
+        sys.stdout.write(json.dumps(said | {"peak_mib": peak_mib()}) + "\n")
         return 0
     for row in market(options.quick, options.funds):
         sys.stdout.write(row.line() + "\n")
