@@ -143,9 +143,9 @@ def listed_funds(view: FundView, query: FundQuery) -> QuerySet[Fund]:
 
 
 def fund_rows(view: FundView, funds: Sequence[Fund]) -> list[FundRow]:
-    """A page of the list with what the person may see beside each fund. At most five queries."""
+    """A page of a list with what the person may see beside each fund; nobody's past results before they are known. At most five queries."""
     marks = {fund.pk: view.mark(fund) for fund in funds}
-    shown = [fund for fund in funds if not marks[fund.pk] and not selectors.has_ended(fund) and fund.last_nav_date]
+    shown = [fund for fund in funds if view.is_known and not marks[fund.pk] and not selectors.has_ended(fund) and fund.last_nav_date]
     since = max((fund.last_nav_date for fund in shown if fund.last_nav_date), default=timezone.localdate()) - _YEAR_AND_SOME_DAYS
     years = selectors.year_figures([fund.pk for fund in shown], since) if shown else {}
     ids = [fund.pk for fund in funds]

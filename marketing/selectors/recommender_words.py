@@ -10,7 +10,7 @@ from marketing.models import RecommenderRun
 from portfolios.selectors import error_sentence
 
 MODELS = {
-    "popularity": (gettext_lazy("Popularity"), gettext_lazy("what most people chose, the same for everybody; the baseline, never shown")),
+    "popularity": (gettext_lazy("Popularity"), gettext_lazy("what most people chose, the same for everybody; a baseline, never shown")),
     "level_popularity": (
         gettext_lazy("Popularity by level"),
         gettext_lazy("what most people of one's level chose; a baseline, never shown"),
@@ -120,7 +120,9 @@ def conclusion(decision: Mapping[str, str], promoted: bool | None, had_opponent:
     if decision["code"] == "refreshed":
         return _("%(name)s served already and learned what is new: it still beats popularity, and every other candidate.") % names
     if decision["code"] == "unopposed":
-        return _("Promoted: %(name)s was better than popularity; what served before competes no longer.") % names
+        return (
+            _("Promoted: %(name)s was better than popularity; what served before competes no longer, or failed night after night.") % names
+        )
     if had_opponent:
         return _("Promoted: %(name)s was better than popularity, and than what served before.") % names
     return _("Promoted: %(name)s was better than popularity; nothing served before.") % names

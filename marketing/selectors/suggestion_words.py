@@ -30,7 +30,7 @@ def reason_in_words(reason: Mapping[str, Any], names: Mapping[int, str]) -> str:
     if code == IN_MODEL:
         return _("It is part of the model portfolio of your level: %(weight)s of it.") % {"weight": percent(reason["weight"], 0)}
     if code == FILLS_PART:
-        return _("It fills a part of your plan: %(part)s are to be %(plan)s of it, and you have %(held)s.") % {
+        return _("It fills a part of your plan: %(part)s are to be %(plan)s of it, and you have %(held)s, with what is ordered.") % {
             "part": class_name(reason["asset_class"]),
             "plan": percent(reason["plan"], 0),
             "held": percent(reason["held"], 0),

@@ -75,7 +75,7 @@ def resume_dormancy(pk: int) -> int:
     run = DormancyRun.objects.filter(pk=pk, status__in=[Job.Status.RUNNING, Job.Status.QUEUED]).first()
     if run is None:
         return 0
-    if DormancyRun.objects.filter(as_of__gt=run.as_of).exists():
+    if DormancyRun.objects.filter(as_of__gt=run.as_of, n_done__gt=0).exists():
         give_up_job(DormancyRun, pk, {"code": "day_over"})
         return 0
     return refresh_dormancy(on=run.as_of)

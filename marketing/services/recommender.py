@@ -82,7 +82,7 @@ def execute_training(pk: int) -> bool:
 
 
 def forget_who_no_longer_agrees() -> None:
-    """Delete what every run stored of people whose consent to profiling is not in force, in short writes; safe to repeat.
+    """Delete the suggestions and factors of people whose consent to profiling is not in force, in short writes; safe to repeat.
 
     Also of the run that serves: nothing of it is shown to them any more, but it need not lie there until another takes over.
     """
@@ -105,3 +105,4 @@ def forget_past_runs() -> None:
     forget(Suggestion.objects.filter(run__in=past.exclude(pk__in=kept).values("pk")))
     for rows in (InvestorFactors.objects, RecommenderPart.objects):
         forget(rows.filter(run__in=past.values("pk")))
+    forget(RecommenderPart.objects.filter(kind=RecommenderPart.Kind.EVALUATION, run__finished_at__isnull=False))  # the guard has decided

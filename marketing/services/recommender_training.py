@@ -161,10 +161,10 @@ def _paired(found: dict[str, Arrays]) -> dict[str, Any]:
 
 
 def _failed_lately(serving: RecommenderRun) -> bool:
-    """Whether the nights just before ended because what serves could not be measured."""
+    """Whether what serves could not be trained in any of the last nights that tried it."""
     ended = RecommenderRun.objects.filter(pk__gt=serving.pk, status=RecommenderRun.Status.DONE).order_by("-pk")[:NIGHTS_UNMEASURED]
-    codes = [run.report.get("decision", {}).get("code") for run in ended]
-    return codes == ["serving_not_measured"] * NIGHTS_UNMEASURED
+    failed = [{one["name"] for one in run.report.get("candidates", []) if one.get("failed")} for run in ended]
+    return len(failed) == NIGHTS_UNMEASURED and all(serving.algorithm in names for names in failed)
 
 
 def _compared(told: dict[str, Any], figures: dict[str, Any], beside: dict[str, str], seed: int, together: int) -> dict[str, Any]:

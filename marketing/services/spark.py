@@ -45,7 +45,7 @@ def _words(command: str) -> list[str]:
 
 def forget_left_behind(folder: Path) -> None:
     """Delete what trainings that were killed left in the folder: their files say who looked at what, if only by number."""
-    for left in folder.glob(f"{FOLDER_PREFIX}*"):
-        with suppress(FileNotFoundError):  # another worker was quicker
-            if left.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS:
+    with suppress(OSError):  # a folder that cannot be read says so where it is written to
+        for left in folder.glob(f"{FOLDER_PREFIX}*"):
+            if left.exists() and left.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -20,7 +21,9 @@ from marketing.selectors.suggestions import suggestions_to_show
 from marketing.services import following
 from marketing.services.api_keys import make_api_key
 from marketing.services.following import follow, unfollow
+from portfolios.kernels.types import FundHistory
 from portfolios.models import Fund, Pool, PoolFund
+from portfolios.services import store_histories
 from tests.marketing.suiting_world import agree, approve_plain_models, hold, suggest
 from tests.portfolios.market import make_fund
 
@@ -140,8 +143,22 @@ def test_who_has_no_level_follows_too_and_reads_no_prices(client, funds, people)
     client.force_login(people.ben)
     client.post(reverse("fund_follow", args=["EQ1"]))
     listed = page(client, "followed_fund_list")
-    assert "Fund EQ1" in listed and "R4" in listed
+    assert "Fund EQ1" in listed and "R4" in listed and "once you have a level in force" in listed
     assert "Funds you follow (1)" in page(client, "fund_list")
+
+
+@pytest.mark.parametrize("level, reads", [(5, True), (None, False)])
+def test_past_results_of_what_is_followed_are_shown_to_who_has_a_level_only(client, funds, people, level, reads):
+    days = timezone.localdate().toordinal() - np.arange(400, -1, -1)
+    nav = np.round(1e6 * 1.0005 ** np.arange(401)).astype(np.int64)
+    store_histories([FundHistory("EQ1", days, nav, nav / 1e6, None)])
+    Fund.objects.filter(code="EQ1").update(last_nav_date=timezone.localdate())
+    investor = agree(people.anna_investor, level or 5)
+    Investor.objects.filter(pk=investor.pk).update(level=level)
+    client.force_login(people.anna)
+    client.post(reverse("fund_follow", args=["EQ1"]))
+    [(_, row)] = client.get(reverse("followed_fund_list")).context["rows"]
+    assert (row.year is not None) is reads
 
 
 def test_elder_mode_has_the_button_and_the_list(client, funds, anna):

@@ -155,6 +155,17 @@ def test_what_serves_and_fails_night_after_night_opposes_nobody_in_the_third(mar
     assert codes == ["serving_not_measured", "serving_not_measured", "unopposed"] and not yesterday.is_serving
 
 
+def test_what_serves_and_cannot_be_trained_is_not_waited_for_again_after_a_night_without_a_winner(market, monkeypatch):
+    compete(monkeypatch, "popularity", "als")
+    train()
+    every = candidates(42)
+    compete(monkeypatch, "popularity", twin=lambda: Twin(every["popularity"]), als=lambda: Unavailable(every["als"]))
+    codes = [train().report["decision"]["code"] for _ in range(4)]
+    assert codes == ["serving_not_measured"] * 2 + ["ties_with_popularity"] * 2
+    compete(monkeypatch, "popularity", "item_cosine", als=lambda: Unavailable(every["als"]))
+    assert train().is_serving, "what is better gets its place at once"
+
+
 def test_a_night_with_nothing_to_show_leaves_what_served_and_says_so(market):
     yesterday, before = train(), served()
     ModelSet.objects.update(is_current=False)
